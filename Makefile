@@ -1,0 +1,57 @@
+# Two commands matter: `make demo` and `make test`. Everything else here serves them.
+# Whatever is built is cached outside the checkout, in $(XDG_CACHE_HOME or ~/.cache)/nmstate-k8s.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help demo test setup build wheel lab images check unit integration e2e generate lock clean
+
+help: ## say what can be done here
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: build ## real cluster up, operator installed, a policy applied, its effect shown
+	@hack/demo
+
+test: check unit build integration e2e ## everything that must pass
+
+setup: ## .venv with the locked dependencies
+	@hack/setup
+
+build: ## control plane, node image, libnmstate, container images: side by side
+	@$(MAKE) --no-print-directory -j3 lab images
+
+lab:
+	@hack/lab build
+
+wheel:
+	@hack/wheel >/dev/null
+
+images: wheel
+	@hack/images
+
+check: setup ## format, lint, types, architecture, generated files
+	@hack/check
+
+unit: setup wheel ## unit tests: seconds, no cluster
+	@hack/wheel --install $(PYTHON)
+	@$(PYTHON) -m pytest tests --ignore=tests/integration
+
+integration: setup build ## against the real kube-apiserver and etcd
+	@$(PYTHON) -m pytest tests/integration
+
+e2e: setup build ## on the lab: kubectl in, node state out
+	@$(PYTHON) -m pytest e2e
+
+generate: setup ## write the CRDs and install.yaml anew from their sources
+	@$(PYTHON) hack/gen-crds
+	@$(PYTHON) hack/render-install
+
+lock: setup ## resolve the locked dependencies anew
+	@hack/lock
+
+clean: ## stop the lab and remove what was built in the checkout (the cache stays)
+	@hack/lab down
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
