@@ -1,0 +1,50 @@
+"""One lab with the operator installed for the whole run; each test starts from nodes as they were at first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.kit import Cluster, Node, eventually, run
+from e2e.kit.shell import ROOT
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The lab up, this checkout's images in it, operator and NMState Available."""
+    run(str(ROOT / "hack/lab"), "up", timeout=900)
+    run(
+        str(ROOT / "hack/deploy"),
+        "--set", "NNCP_MAX_RETRIES=2",
+        "--probe-timeout", "20",
+        timeout=600,
+    )  # fmt: skip
+    return Cluster()
+
+
+@pytest.fixture(scope="session")
+def profiles(cluster: Cluster) -> dict[str, dict[str, str]]:
+    """Node name to its connection profiles before any test."""
+    cluster.delete_policies()
+    return {node.name: node.profiles() for node in cluster.nodes()}
+
+
+@pytest.fixture(autouse=True)
+def fresh_nodes(cluster: Cluster, profiles: dict[str, dict[str, str]]) -> Iterator[None]:
+    """After the test: no policy, and each node's network as at first."""
+    yield
+    cluster.delete_policies()
+    for node in cluster.nodes():
+        node.reset(profiles[node.name])
+        eventually(f"{node.name} Ready", lambda name=node.name: cluster.node_ready(name), timeout=90)
+
+
+@pytest.fixture
+def nodes(cluster: Cluster) -> list[Node]:
+    return cluster.nodes()

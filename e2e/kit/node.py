@@ -1,0 +1,140 @@
+"""A node as its administrator sees it: over the lab's own way in, which no policy can cut."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from e2e.kit.shell import ROOT, eventually, run
+
+__all__ = ["Node"]
+
+Json = dict[str, Any]
+LAB = str(ROOT / "hack/lab")
+PROFILES = "/etc/NetworkManager/system-connections"
+
+# Fields that move by themselves: lifetimes of leases, timers of bridges, counters of routes.
+VOLATILE = frozenset(
+    {
+        "valid_life_time",
+        "preferred_life_time",
+        "expires",
+        "cacheinfo",
+        "gc_timer",
+        "hello_timer",
+        "tcn_timer",
+        "topology_change_timer",
+        "root_id",
+        "bridge_id",
+        "designated_root",
+        "designated_bridge",
+        "hold_timer",
+        "forward_delay_timer",
+        "message_age_timer",
+        "state_age",
+        "ifindex",
+        "link_index",
+        "age",
+        "used",
+    }
+)
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _steady(v) for k, v in sorted(value.items()) if k not in VOLATILE}
+    if isinstance(value, list):
+        return [_steady(v) for v in value]
+    return value
+
+
+@dataclass(frozen=True)
+class Node:
+    name: str
+
+    def exec(self, *argv: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        return run(LAB, "exec", self.name, "--", *argv, check=check, timeout=timeout)
+
+    def sh(self, script: str, *, check: bool = True, timeout: float = 60) -> str:
+        return self.exec("sh", "-c", script, check=check, timeout=timeout).stdout
+
+    def power(self, what: str) -> None:
+        run(LAB, "power", self.name, what, timeout=240)
+
+    def links(self) -> dict[str, Json]:
+        """Interface name to what `ip -j -d addr` says of it."""
+        return {link["ifname"]: link for link in json.loads(self.sh("ip -j -d addr show"))}
+
+    def addresses(self, interface: str) -> list[str]:
+        """Global addresses of an interface, as ip/prefix."""
+        infos = self.links().get(interface, {}).get("addr_info", [])
+        return [f"{a['local']}/{a['prefixlen']}" for a in infos if a.get("scope") == "global"]
+
+    def default_routes(self) -> list[Json]:
+        return list(json.loads(self.sh("ip -j route show default")))
+
+    def boot_id(self) -> str:
+        return self.sh("cat /proc/sys/kernel/random/boot_id").strip()
+
+    def state(self) -> Json:
+        """The whole network state, comparable: links, addresses, routes, rules, DNS, host name, profiles.
+
+        Pods' veths (which come and go) and fields that move by themselves are left out.
+        """
+        script = (
+            "ip -j -d addr show; echo; ip -j route show table all; echo; ip -j -6 route show table all; echo;"
+            "ip -j rule; echo; ip -j -6 rule; echo; cat /proc/sys/kernel/hostname /etc/resolv.conf; "
+            f"for f in {PROFILES}/*; do echo \"== $f\"; grep -v -e '^timestamp=' -e '^$' \"$f\" | sort; done"
+        )
+        lines = self.sh(script).split("\n", 9)
+        links, routes4, routes6, rules4, rules6 = (json.loads(line) for line in lines[0:10:2][:5])
+        return {
+            "links": [_steady(link) for link in links if not self._is_pod_link(link)],
+            "routes": sorted(map(_key, (_steady(r) for r in routes4 + routes6 if not self._is_pod_route(r)))),
+            "rules": [_steady(r) for r in rules4 + rules6],
+            "files": lines[9],
+        }
+
+    @staticmethod
+    def _is_pod_link(link: Json) -> bool:
+        return str(link["ifname"]).startswith(("veth", "cni"))
+
+    @staticmethod
+    def _is_pod_route(route: Json) -> bool:
+        return str(route.get("dev", "")).startswith(("veth", "cni"))
+
+    def reset(self, profiles: dict[str, str]) -> None:
+        """Bring the node back to these profiles (file name to content): what a test may leave behind goes."""
+        now = self.profiles()
+        if now == profiles and not self._leftover_links():
+            return
+        for name in now.keys() - profiles.keys():
+            self.exec("rm", "-f", f"{PROFILES}/{name}")
+        for name, content in profiles.items():
+            if now.get(name) != content:
+                run(
+                    LAB, "exec", self.name, "--", "sh", "-c",
+                    f"umask 077; cat > {PROFILES}/{name}", input=content,
+                )  # fmt: skip
+        for link in self._leftover_links():
+            self.exec("ip", "link", "delete", link, check=False)
+        self.sh("rm -f /var/lib/NetworkManager/NetworkManager-intern.conf; systemctl restart NetworkManager")
+        eventually(f"{self.name} has its default route again", lambda: bool(self.default_routes()), timeout=60)
+
+    def profiles(self) -> dict[str, str]:
+        listing = self.sh(f'cd {PROFILES}; for f in *; do [ -f "$f" ] && echo "$f"; done; true').split()
+        return {name: self.sh(f"cat {PROFILES}/{name}") for name in listing}
+
+    def _leftover_links(self) -> list[str]:
+        kinds = {"bond", "vlan", "bridge", "dummy", "vrf", "vxlan", "macvlan"}
+        return [
+            name
+            for name, link in self.links().items()
+            if link.get("linkinfo", {}).get("info_kind") in kinds and not name.startswith("cni")
+        ]
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
