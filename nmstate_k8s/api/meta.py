@@ -1,0 +1,66 @@
+"""Names that users, other programs and our own parts agree on: group, labels, annotations, managers."""
+
+from __future__ import annotations
+
+__all__ = [
+    "GROUP",
+    "V1",
+    "V1BETA1",
+    "CATEGORY",
+    "POLICY_LABEL",
+    "NODE_LABEL",
+    "FORCE_REFRESH_LABEL",
+    "POLICY_UID_ANNOTATION",
+    "MUTATING_TIMESTAMP_ANNOTATION",
+    "DESCRIPTION_ANNOTATION",
+    "APP_LABEL",
+    "APP",
+    "APP_OPERATOR",
+    "COMPONENT_LABEL",
+    "HANDLER_COMPONENT",
+    "WEBHOOK_COMPONENT",
+    "OPERATOR_COMPONENT",
+    "NAME_LABEL",
+    "HANDLER_SELECTOR",
+    "OPERATOR_MANAGER",
+    "CONTROLLER_MANAGER",
+    "HANDLER_MANAGER",
+    "OPERATOR_LEASE",
+    "CONTROLLER_LEASE",
+]
+
+GROUP = "nmstate.io"
+V1 = "v1"
+V1BETA1 = "v1beta1"
+CATEGORY = "nmstate"
+
+# On enactments: whose they are. The node handler watches its own by NODE_LABEL.
+POLICY_LABEL = f"{GROUP}/policy"
+NODE_LABEL = f"{GROUP}/node"
+# Ours: tells the enactment of a policy from that of an earlier one with the same name.
+POLICY_UID_ANNOTATION = f"{GROUP}/policy-uid"
+
+# On a NodeNetworkState: any change of its value asks for a report at once.
+FORCE_REFRESH_LABEL = f"{GROUP}/force-nns-refresh"
+
+# On policies.
+MUTATING_TIMESTAMP_ANNOTATION = f"{GROUP}/webhook-mutating-timestamp"
+DESCRIPTION_ANNOTATION = "description"
+
+# On our pods.
+APP_LABEL = "app"
+APP = "kubernetes-nmstate"
+APP_OPERATOR = "kubernetes-nmstate-operator"
+COMPONENT_LABEL = "component"
+HANDLER_COMPONENT = "kubernetes-nmstate-handler"
+WEBHOOK_COMPONENT = "kubernetes-nmstate-webhook"
+OPERATOR_COMPONENT = "kubernetes-nmstate-operator"
+NAME_LABEL = "name"
+HANDLER_SELECTOR = f"{COMPONENT_LABEL}={HANDLER_COMPONENT}"
+
+# Who wrote a field (``metadata.managedFields``), and who leads.
+OPERATOR_MANAGER = "nmstate-operator"
+CONTROLLER_MANAGER = "nmstate-controller"
+HANDLER_MANAGER = "nmstate-handler"
+OPERATOR_LEASE = "nmstate-operator"
+CONTROLLER_LEASE = "nmstate-controller"

@@ -1,0 +1,1 @@
+"""What is true: pure functions first, and the host behind one small protocol."""
