@@ -1,0 +1,33 @@
+"""Whether an object is as it ought to be.
+
+- What we ask for must be there with our values. What the server or others *added to maps* is theirs: defaults,
+  annotations, status.
+- Lists are compared as wholes: one rule, container or variable more than we ask for is drift.
+"""
+
+from __future__ import annotations
+
+__all__ = ["holds"]
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def holds(wanted: Any, found: Any) -> bool:
+    """Whether ``found`` is what ``wanted`` asks for."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(
+            holds(value, found.get(name)) if value not in _EMPTY else not found.get(name)
+            for name, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(wanted) == len(found)
+            and all(holds(one, other) for one, other in zip(wanted, found, strict=True))
+        )
+    return bool(wanted == found)
+
+
+# What the server may leave out when it gives an object back.
+_EMPTY: tuple[Any, ...] = ({}, [], "", None)

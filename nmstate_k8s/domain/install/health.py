@@ -1,0 +1,100 @@
+"""What of the stack does not work yet, as sentences for the one who waits for it."""
+
+from __future__ import annotations
+
+__all__ = ["not_available"]
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
+
+from nmstate_k8s.core.objects import Object, Resource
+from nmstate_k8s.domain.install.stack import Manifest
+from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS
+
+
+class _DaemonSetStatus(Struct, frozen=True, rename="camel"):
+    observed_generation: int = 0
+    desired_number_scheduled: int = 0
+    updated_number_scheduled: int = 0
+    number_available: int = 0
+
+
+class _DaemonSet(Struct, frozen=True):
+    status: _DaemonSetStatus = _DaemonSetStatus()
+
+
+class _DeploymentSpec(Struct, frozen=True):
+    replicas: int = 1
+
+
+class _DeploymentStatus(Struct, frozen=True, rename="camel"):
+    observed_generation: int = 0
+    updated_replicas: int = 0
+    available_replicas: int = 0
+
+
+class _Deployment(Struct, frozen=True):
+    spec: _DeploymentSpec = _DeploymentSpec()
+    status: _DeploymentStatus = _DeploymentStatus()
+
+
+class _Condition(Struct, frozen=True):
+    type: str = ""
+    status: str = ""
+
+
+class _DefinitionStatus(Struct, frozen=True):
+    conditions: tuple[_Condition, ...] = ()
+
+
+class _Definition(Struct, frozen=True):
+    status: _DefinitionStatus = _DefinitionStatus()
+
+
+def not_available(objects: Iterable[tuple[Manifest, Object]]) -> tuple[str, ...]:
+    """One phrase for each object that is not there for its users yet; none when all is well."""
+    phrases = ((manifest, _JUDGES.get(manifest.resource, _fine)(found)) for manifest, found in objects)
+    return tuple(f"{manifest}: {phrase}" for manifest, phrase in phrases if phrase)
+
+
+def _fine(_: Object) -> str:
+    """Other kinds work as soon as they exist."""
+    return ""
+
+
+def _daemon_set(found: Object) -> str:
+    status = found.view(_DaemonSet).status
+    wanted = status.desired_number_scheduled
+    if status.observed_generation < found.metadata.generation:
+        return "not rolled out yet"
+    if status.updated_number_scheduled < wanted:
+        return f"{status.updated_number_scheduled} of {wanted} nodes updated"
+    if status.number_available < wanted:
+        return f"available on {status.number_available} of {wanted} nodes"
+    return ""
+
+
+def _deployment(found: Object) -> str:
+    seen = found.view(_Deployment)
+    wanted, status = seen.spec.replicas, seen.status
+    if status.observed_generation < found.metadata.generation:
+        return "not rolled out yet"
+    if status.updated_replicas < wanted:
+        return f"{status.updated_replicas} of {wanted} replicas updated"
+    if status.available_replicas < wanted:
+        return f"{status.available_replicas} of {wanted} replicas available"
+    return ""
+
+
+def _definition(found: Object) -> str:
+    conditions = found.view(_Definition).status.conditions
+    established = any(one.type == "Established" and one.status == "True" for one in conditions)
+    return "" if established else "not served yet"
+
+
+_JUDGES: Mapping[Resource, Callable[[Object], str]] = {
+    CRDS: _definition,
+    DAEMONSETS: _daemon_set,
+    DEPLOYMENTS: _deployment,
+}

@@ -1,0 +1,32 @@
+"""The kinds of the objects that the operator installs, beside those of ``domain.kinds``."""
+
+from __future__ import annotations
+
+__all__ = [
+    "NAMESPACES",
+    "SERVICE_ACCOUNTS",
+    "ROLES",
+    "ROLE_BINDINGS",
+    "CLUSTER_ROLES",
+    "CLUSTER_ROLE_BINDINGS",
+    "DISRUPTION_BUDGETS",
+    "ADMISSION_POLICIES",
+    "ADMISSION_POLICY_BINDINGS",
+]
+
+from nmstate_k8s.core.objects import Resource
+
+_RBAC = "rbac.authorization.k8s.io"
+_ADMISSION = "admissionregistration.k8s.io"
+
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", namespaced=True)
+ROLES = Resource(_RBAC, "v1", "roles", "Role", namespaced=True)
+ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding", namespaced=True)
+CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole")
+CLUSTER_ROLE_BINDINGS = Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding")
+DISRUPTION_BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", namespaced=True)
+ADMISSION_POLICIES = Resource(_ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy")
+ADMISSION_POLICY_BINDINGS = Resource(
+    _ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"
+)

@@ -1,0 +1,94 @@
+"""The operator's own rules: what its manifests grant it (hack/render-install writes them).
+
+- It may write what it installs, in its own namespace, and the objects of the cluster that belong to it; it
+  writes no Secret, runs no pod by itself, impersonates nobody.
+- To grant the rules of ``access`` it holds them itself, since it has neither ``escalate`` nor ``bind``.
+"""
+
+from __future__ import annotations
+
+__all__ = ["operator_access"]
+
+from collections.abc import Iterable, Sequence
+
+from nmstate_k8s.api.crd import custom_resource_definitions
+from nmstate_k8s.api.meta import APP_LABEL, APP_OPERATOR, GROUP, OPERATOR_LEASE
+from nmstate_k8s.core.objects import Resource
+from nmstate_k8s.domain.install.access import CONTROLLER, CONTROLLER_NAMESPACE, EVENTS, HANDLER, READ, READER, Rule
+from nmstate_k8s.domain.install.kinds import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
+from nmstate_k8s.domain.install.stack import EVENTS_NAMESPACE, Body
+
+_ACCOUNT = "nmstate-operator"
+_MANAGE = (*READ, "create", "patch")
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def _cluster(namespace: str) -> tuple[Rule, ...]:
+    definitions = tuple(definition["metadata"]["name"] for definition in custom_resource_definitions().values())
+    installed = tuple(name for name in definitions if not name.startswith("nmstates."))
+    return (
+        Rule(GROUP, ("nmstates",), ("delete",)),  # a second one
+        Rule(GROUP, ("nmstates/status",), ("patch",)),
+        Rule(GROUP, ("nmstates/finalizers",), ("update",)),  # to own what blocks its foreground deletion
+        Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("list", "watch")),
+        Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("get", "create", "patch"), installed),
+        Rule("", ("namespaces",), ("list", "watch")),
+        Rule("", ("namespaces",), ("get", "create", "patch"), (namespace,)),
+        Rule(_RBAC, ("clusterroles", "clusterrolebindings"), _MANAGE),
+        Rule(
+            "admissionregistration.k8s.io",
+            ("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
+            _MANAGE,
+        ),
+        *_distinct((*READER, *HANDLER, *CONTROLLER)),
+    )
+
+
+_NAMESPACED = (
+    Rule("", ("serviceaccounts",), _MANAGE),
+    Rule("apps", ("daemonsets", "deployments"), _MANAGE),
+    Rule("policy", ("poddisruptionbudgets",), _MANAGE),
+    Rule(_RBAC, ("roles", "rolebindings"), _MANAGE),
+    Rule("coordination.k8s.io", ("leases",), ("get", "patch", "update"), (OPERATOR_LEASE,)),
+    *CONTROLLER_NAMESPACE,
+)
+
+_EVENTS = (Rule(_RBAC, ("roles", "rolebindings"), _MANAGE), *EVENTS)
+
+
+def operator_access(namespace: str) -> Iterable[Body]:
+    """The operator's roles and bindings, for an operator that runs in ``namespace``."""
+    yield from _grant(CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, "", namespace, _cluster(namespace))
+    yield from _grant(ROLES, ROLE_BINDINGS, namespace, namespace, _NAMESPACED)
+    yield from _grant(ROLES, ROLE_BINDINGS, EVENTS_NAMESPACE, namespace, _EVENTS)
+
+
+def _grant(roles: Resource, bindings: Resource, where: str, namespace: str, rules: Sequence[Rule]) -> Iterable[Body]:
+    metadata: Body = {"name": _ACCOUNT, "labels": {APP_LABEL: APP_OPERATOR}}
+    if where:
+        metadata["namespace"] = where
+    yield {
+        "apiVersion": roles.api_version,
+        "kind": roles.kind,
+        "metadata": metadata,
+        "rules": [rule.to_dict() for rule in rules],
+    }
+    yield {
+        "apiVersion": bindings.api_version,
+        "kind": bindings.kind,
+        "metadata": metadata,
+        "roleRef": {"apiGroup": _RBAC, "kind": roles.kind, "name": _ACCOUNT},
+        "subjects": [{"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": namespace}],
+    }
+
+
+def _distinct(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The verbs of each resource once, as rules that are as few as they can be."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for rule in rules:
+        for resource in rule.resources:
+            verbs.setdefault((rule.group, resource), set()).update(rule.verbs)
+    merged: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (group, resource), allowed in sorted(verbs.items()):
+        merged.setdefault((group, tuple(sorted(allowed))), []).append(resource)
+    return tuple(Rule(group, tuple(resources), allowed) for (group, allowed), resources in merged.items())

@@ -1,0 +1,55 @@
+"""What the pods of the handler and of the controller have in common.
+
+- The API is reached with a token of 15 minutes that is bound to the pod, hence to its node; the account's
+  own automatic token is off.
+- No pod has a writable root.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LINUX", "HEALTH_PORT", "api_volume", "API_MOUNT", "field", "variables", "probe"]
+
+from collections.abc import Mapping
+
+from nmstate_k8s.domain.install.stack import Body
+
+LINUX = {"kubernetes.io/os": "linux"}
+HEALTH_PORT = 8081
+
+_TOKEN_SECONDS = 900
+_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+API_MOUNT: Body = {"name": "api-access", "mountPath": _ACCOUNT_FOLDER, "readOnly": True}
+
+
+def api_volume() -> Body:
+    """The three files by which a pod reaches the API server."""
+    namespace = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+    return {
+        "name": "api-access",
+        "projected": {
+            "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": _TOKEN_SECONDS}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [namespace]}},
+            ]
+        },
+    }
+
+
+def field(name: str, path: str) -> Body:
+    """An environment variable with a field of the pod."""
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+
+
+def variables(values: Mapping[str, str]) -> list[Body]:
+    """Environment variables with given values."""
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def probe(path: str, *, period: int, failures: int, host: str = "") -> Body:
+    """A health check of the kubelet, over HTTP: no process is started for it."""
+    get: Body = {"path": path, "port": HEALTH_PORT, "scheme": "HTTP"}
+    if host:
+        get["host"] = host
+    return {"httpGet": get, "periodSeconds": period, "timeoutSeconds": 5, "failureThreshold": failures}
