@@ -1,0 +1,171 @@
+"""What the rollout and the summary of a policy need to know, and nothing more.
+
+An enactment may carry a state of 200 kB; of it, the cluster side reads a dozen words. Facts are made once for
+each version of an object (``node_facts``, ``enactment_facts``), and objects are cut down to what facts are
+made of before a cache keeps them (``slim_node``, ``slim_enactment``, ``slim_pod``).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "EnactmentFacts",
+    "NodeFacts",
+    "enactment_facts",
+    "node_facts",
+    "pod_node",
+    "slim_enactment",
+    "slim_node",
+    "slim_pod",
+]
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from nmstate_k8s.api.conditions import FINISHED, Condition, EnactmentPhase, enactment_phase
+from nmstate_k8s.api.meta import NODE_LABEL, POLICY_LABEL, POLICY_UID_ANNOTATION
+from nmstate_k8s.core.objects import Object, ObjectMeta
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """A node of the cluster."""
+
+    name: str
+    uid: str = ""
+    ready: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EnactmentFacts:
+    """An enactment: what its node is admitted to, and what it reports."""
+
+    name: str
+    node: str
+    policy: str
+    uid: str = ""
+    resource_version: str = ""
+    policy_uid: str = ""
+    """Of the policy that it was made for; empty: made by another program, taken over as it is."""
+    admitted: int | None = None
+    """The generation in its spec."""
+    reported: int | None = None
+    """The generation in its status."""
+    phase: EnactmentPhase | None = None
+    message: str = ""
+    deleting: bool = False
+
+    @property
+    def working(self) -> bool:
+        """Whether the node holds a slot: it was admitted to a generation and did not report its end."""
+        if self.admitted is None:
+            return False
+        if self.reported is None or self.reported < self.admitted:
+            return True
+        return self.reported == self.admitted and self.phase not in FINISHED
+
+    def phase_of(self, generation: int) -> EnactmentPhase | None:
+        """The phase, if it is that of this generation."""
+        return self.phase if self.reported == generation else None
+
+
+# --- Made of objects ------------------------------------------------------------------------------------------
+
+
+class _Spec(msgspec.Struct, rename="camel", omit_defaults=True):
+    policy_generation: int | None = None
+
+
+class _Status(msgspec.Struct, rename="camel", omit_defaults=True):
+    policy_generation: int | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class _Enactment(msgspec.Struct, omit_defaults=True):
+    metadata: ObjectMeta
+    spec: _Spec | None = None
+    status: _Status | None = None
+
+
+class _NodeCondition(msgspec.Struct):
+    type: str
+    status: str
+
+
+class _NodeStatus(msgspec.Struct):
+    conditions: tuple[_NodeCondition, ...] = ()
+
+
+class _Node(msgspec.Struct):
+    metadata: ObjectMeta
+    status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
+
+
+class _PodSpec(msgspec.Struct, rename="camel"):
+    node_name: str = ""
+
+
+class _Pod(msgspec.Struct):
+    metadata: ObjectMeta
+    spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
+
+
+def enactment_facts(obj: Object) -> EnactmentFacts:
+    """The facts of a NodeNetworkConfigurationEnactment."""
+    meta = obj.metadata
+    view = obj.view(_Enactment)
+    status = view.status or _Status()
+    phase = enactment_phase(status.conditions)
+    return EnactmentFacts(
+        name=meta.name,
+        node=_node_of(meta),
+        policy=meta.labels.get(POLICY_LABEL, ""),
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        policy_uid=meta.annotations.get(POLICY_UID_ANNOTATION, ""),
+        admitted=view.spec.policy_generation if view.spec else None,
+        reported=status.policy_generation,
+        phase=phase,
+        message=next((each.message for each in status.conditions if each.status == "True" and each.message), ""),
+        deleting=meta.deletion_timestamp is not None,
+    )
+
+
+def _node_of(meta: ObjectMeta) -> str:
+    """The node: by the owner reference, which names it in full where a label could not."""
+    owners = (owner.name for owner in meta.owner_references if owner.kind == "Node")
+    return next(owners, meta.labels.get(NODE_LABEL, ""))
+
+
+def node_facts(obj: Object) -> NodeFacts:
+    """The facts of a Node."""
+    conditions = obj.view(_Node).status.conditions
+    ready = any(each.type == "Ready" and each.status == "True" for each in conditions)
+    return NodeFacts(name=obj.name, uid=obj.uid, ready=ready, labels=obj.labels)
+
+
+def pod_node(obj: Object) -> str:
+    """The node that a Pod is on; empty while it is on none."""
+    return obj.view(_Pod).spec.node_name
+
+
+# --- Cut down before they are kept ------------------------------------------------------------------------
+
+
+def slim_enactment(obj: Object) -> Object:
+    """The enactment without states, captures and managed fields."""
+    return obj.with_raw(msgspec.json.encode(obj.view(_Enactment)))
+
+
+def slim_node(obj: Object) -> Object:
+    """The node's metadata and its conditions' status: without images, addresses, heartbeats."""
+    view = obj.view(_Node)
+    view.metadata = msgspec.structs.replace(view.metadata, annotations={})
+    return obj.with_raw(msgspec.json.encode(view))
+
+
+def slim_pod(obj: Object) -> Object:
+    """The pod's metadata and node."""
+    return obj.with_raw(msgspec.json.encode(obj.view(_Pod)))

@@ -1,0 +1,111 @@
+"""How a policy stands, computed from its enactments of the current generation: the first rule that holds wins.
+
+- Only enactments that report the current generation count; what an older one says is of no interest.
+- A retrying enactment is progressing: a policy is Degraded only by what stays.
+- A policy is Available only when no ready node has anything left to do, so that a failing one is never
+  Available in between.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Counts", "Summary", "count", "summarise"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nmstate_k8s.api.conditions import FINISHED, EnactmentPhase, PolicyPhase
+from nmstate_k8s.domain.policy.facts import EnactmentFacts, NodeFacts
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Nodes, by what they are at."""
+
+    matching: int = 0
+    ready: int = 0
+    available: int = 0
+    failed: int = 0
+    aborted: int = 0
+    pending: int = 0
+    """Ready, and waiting to be admitted."""
+    working: int = 0
+    """Holding a slot of the rollout."""
+    unfinished: int = 0
+    """Ready, and not finished."""
+
+    @property
+    def finished(self) -> int:
+        """Nodes at which nothing more happens, ready or not."""
+        return self.available + self.failed + self.aborted
+
+    @property
+    def not_ready(self) -> int:
+        """Matching nodes that are left out of account for now."""
+        return self.matching - self.ready
+
+    @property
+    def unavailable(self) -> int:
+        """Nodes that count against maxUnavailable."""
+        return self.working + self.failed
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A policy's phase, in words and numbers."""
+
+    phase: PolicyPhase
+    message: str
+    counts: Counts
+
+
+def count(generation: int, nodes: Mapping[str, NodeFacts], enactments: Mapping[str, EnactmentFacts]) -> Counts:
+    """The numbers for the matching ``nodes`` and their ``enactments`` (both by the node's name)."""
+    by_phase = dict.fromkeys(EnactmentPhase, 0)
+    ready = pending = working = unfinished = 0
+    for name, node in nodes.items():
+        enactment = enactments.get(name)
+        phase = enactment.phase_of(generation) if enactment else None
+        if phase:
+            by_phase[phase] += 1
+        working += enactment is not None and enactment.working
+        if node.ready:
+            ready += 1
+            pending += phase is EnactmentPhase.PENDING
+            unfinished += phase not in FINISHED
+    return Counts(
+        matching=len(nodes),
+        ready=ready,
+        available=by_phase[EnactmentPhase.AVAILABLE],
+        failed=by_phase[EnactmentPhase.FAILED],
+        aborted=by_phase[EnactmentPhase.ABORTED],
+        pending=pending,
+        working=working,
+        unfinished=unfinished,
+    )
+
+
+def summarise(generation: int, nodes: Mapping[str, NodeFacts], enactments: Mapping[str, EnactmentFacts]) -> Summary:
+    """The policy's phase and message, from the matching ``nodes`` and their ``enactments``."""
+    counts = count(generation, nodes, enactments)
+    phase, message = _first_rule(counts)
+    return Summary(phase, message, counts)
+
+
+def _first_rule(n: Counts) -> tuple[PolicyPhase, str]:
+    ignored = f", {n.not_ready} nodes ignored due to NotReady state" if n.not_ready else ""
+    if not n.matching:
+        return PolicyPhase.IGNORED, "Policy does not match any node"
+    if n.failed or n.aborted:
+        aborted = f", {n.aborted} nodes aborted configuration" if n.aborted else ""
+        return PolicyPhase.DEGRADED, f"{n.failed}/{n.matching} nodes failed to configure{aborted}"
+    if n.finished < n.ready:
+        return PolicyPhase.PROGRESSING, f"Policy is progressing {n.finished}/{n.ready} nodes finished{ignored}"
+    if n.pending:
+        return (
+            PolicyPhase.PROGRESSING,
+            f"Policy is progressing {n.finished}/{n.ready} nodes finished, {n.pending} pending",
+        )
+    if n.unfinished:  # Nodes that finished and are NotReady now must not stand in for ready ones at work.
+        done = n.ready - n.unfinished
+        return PolicyPhase.PROGRESSING, f"Policy is progressing {done}/{n.ready} nodes finished{ignored}"
+    return PolicyPhase.AVAILABLE, f"{n.available}/{n.matching} nodes successfully configured{ignored}"
