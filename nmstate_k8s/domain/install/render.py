@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
-__all__ = ["render"]
+__all__ = ["render", "installed_kinds"]
 
 from collections.abc import Iterable
 
 from nmstate_k8s.api.crd import custom_resource_definitions
+from nmstate_k8s.core.objects import Resource
 from nmstate_k8s.domain.install.access import access
 from nmstate_k8s.domain.install.admission import admission
 from nmstate_k8s.domain.install.controller import NodeTaints, deployment, disruption_budget, replicas
@@ -47,3 +48,8 @@ def _namespace(stack: Stack) -> Manifest:
     admits = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "audit", "warn")}
     labels = {"name": stack.namespace, **admits}
     return stack.manifest(NAMESPACES, stack.namespace, {"metadata": {"labels": labels}}, owned=False)
+
+
+def installed_kinds(stack: Stack) -> tuple[tuple[Resource, str], ...]:
+    """Which kinds are installed, and in which namespace: what has to be watched to undo what others do."""
+    return tuple(dict.fromkeys((manifest.resource, manifest.key.namespace) for manifest in render(stack)))

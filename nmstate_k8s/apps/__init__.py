@@ -1,0 +1,1 @@
+"""The programs: settings from the environment, wiring, ``main``."""

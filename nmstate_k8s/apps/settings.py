@@ -1,0 +1,95 @@
+"""What the programs are told from outside: the only reader of the environment.
+
+- One frozen value for each program, made once, by ``from_environment``; nothing else looks at ``os.environ``.
+- A variable that is missing or cannot be read ends the program at its start, with the variable's name.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Environment", "SettingsError", "OperatorSettings"]
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nmstate_k8s.domain.install.stack import InstallSettings
+
+
+class SettingsError(Exception):
+    """The environment says something that cannot be, or does not say what must be said."""
+
+
+class Environment:
+    """Variables, read as what they mean; an empty one counts as not set."""
+
+    def __init__(self, values: Mapping[str, str] = os.environ) -> None:
+        self._values = values
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """The variable's value.
+
+        :raises SettingsError: if it is not set and there is no default.
+        """
+        value = self._values.get(name) or default
+        if value is None:
+            raise SettingsError(f"the environment variable {name} is not set")
+        return value
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        """One of ``choices``, the first by default."""
+        value = self.text(name, choices[0])
+        if value not in choices:
+            raise SettingsError(f"{name} is {value!r}, it must be one of {', '.join(choices)}")
+        return value
+
+    def integer(self, name: str, default: int, *, minimum: int = 0) -> int:
+        """A whole number."""
+        text = self.text(name, str(default))
+        try:
+            value = int(text)
+        except ValueError:
+            raise SettingsError(f"{name} is {text!r}, it must be a whole number") from None
+        if value < minimum:
+            raise SettingsError(f"{name} is {value}, it must be at least {minimum}")
+        return value
+
+    def beginning_with(self, prefix: str) -> dict[str, str]:
+        """All variables whose names begin so, as they stand."""
+        return {name: value for name, value in sorted(self._values.items()) if name.startswith(prefix)}
+
+
+def log_level(environment: Environment) -> str:
+    """How much is logged: LOG_LEVEL."""
+    return environment.choice("LOG_LEVEL", ("info", "debug", "warning", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """The operator's."""
+
+    install: InstallSettings
+    namespace: str
+    """Where the operator itself runs, and its lease lies."""
+    identity: str
+    health_address: str
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, environment: Environment | None = None) -> OperatorSettings:
+        """Read RELATED_IMAGE_HANDLER_IMAGE, HANDLER_*, OPERATOR_NAMESPACE, POD_NAME, NNCP_* and LOG_LEVEL."""
+        env = environment or Environment()
+        handler_namespace = env.text("HANDLER_NAMESPACE", "nmstate")
+        return cls(
+            install=InstallSettings(
+                handler_image=env.text("RELATED_IMAGE_HANDLER_IMAGE"),
+                image_pull_policy=env.choice("HANDLER_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never")),
+                namespace=handler_namespace,
+                prefix=env.text("HANDLER_PREFIX", ""),
+                handler_environment=env.beginning_with("NNCP_"),
+            ),
+            namespace=env.text("OPERATOR_NAMESPACE", handler_namespace),
+            identity=env.text("POD_NAME", socket.gethostname()),
+            health_address=env.text("HEALTH_ADDRESS", ":8081"),
+            log_level=log_level(env),
+        )

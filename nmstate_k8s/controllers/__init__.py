@@ -1,0 +1,1 @@
+"""When: one reconciler a file, what it watches on top, ``reconcile`` reading like a recipe."""

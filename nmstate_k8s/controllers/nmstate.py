@@ -1,0 +1,184 @@
+"""The installation: an NMState made true, kept true, and judged.
+
+Watches NMStates, every kind of object that it installs (those with our label) and the nodes' taints. All of them
+mean the same: look at the whole stack again. So there is one key, and ``reconcile`` is idempotent:
+
+- The oldest NMState stays, later ones are deleted: two would fight over the same objects.
+- What is missing or differs is applied; an installation as it ought to be costs one read and no write.
+- Conditions say first that something is going on, then what does not work yet, then that all does.
+- Deletion needs no finalizer: all that is to go is owned by the NMState, and the garbage collector takes it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["STACK", "NMStateReconciler", "oldest_first", "to_stack", "taints_changed", "without_details"]
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import msgspec
+import structlog
+
+from nmstate_k8s.api.conditions import NMStatePhase, nmstate_conditions, nmstate_phase
+from nmstate_k8s.api.meta import OPERATOR_MANAGER
+from nmstate_k8s.api.model import to_json
+from nmstate_k8s.api.nmstate import NMState, NMStateStatus
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.clock import Clock
+from nmstate_k8s.core.controller import Result
+from nmstate_k8s.core.errors import ApiError, Conflict, NotFound, Throttled, Unavailable
+from nmstate_k8s.core.objects import Key, Object, Resource
+from nmstate_k8s.core.predicates import Predicate, changed
+from nmstate_k8s.core.store import Store
+from nmstate_k8s.domain.install.controller import NodeTaints
+from nmstate_k8s.domain.install.drift import holds
+from nmstate_k8s.domain.install.health import not_available
+from nmstate_k8s.domain.install.render import render
+from nmstate_k8s.domain.install.stack import InstallSettings, Manifest, Stack
+from nmstate_k8s.domain.kinds import NMSTATES
+
+STACK: Final = Key("", "stack")
+"""The one key: whatever happened, the whole installation is looked at."""
+
+_PASSING = (Conflict, Throttled, Unavailable)  # tried again without being told: nothing is wrong with the stack
+
+log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
+
+
+class Recorder(Protocol):
+    """Tells people of what happened."""
+
+    async def event(self, regarding: Object, type_: str, reason: str, note: str, action: str) -> None:
+        """Record an event about an object."""
+
+
+class NMStateReconciler:
+    """Makes the cluster hold what the oldest NMState asks for."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        nmstates: Store,
+        nodes: Store,
+        installed: Mapping[tuple[Resource, str], Store],
+        settings: InstallSettings,
+        clock: Clock,
+        recorder: Recorder,
+    ) -> None:
+        self._client = client
+        self._nmstates = nmstates
+        self._nodes = nodes
+        self._installed = installed
+        self._settings = settings
+        self._clock = clock
+        self._recorder = recorder
+
+    async def reconcile(self, key: Key) -> Result | None:  # there is one
+        """Install what is asked for, and say how it stands."""
+        keeper, *surplus = oldest_first(self._nmstates.list()) or (None,)
+        for extra in surplus:
+            await self._remove(extra, keeper)
+        nmstate = await self._current(keeper)
+        if nmstate is None:
+            return None
+        if nmstate.view(NMState).status.observed_generation != nmstate.metadata.generation:
+            nmstate = await self._report(nmstate, NMStatePhase.DEPLOYING, "Applying all objects")
+        try:
+            objects = await self._install(nmstate)
+        except _PASSING:
+            raise
+        except ApiError as error:
+            await self._report(nmstate, NMStatePhase.ERROR, str(error))
+            raise
+        waiting = not_available(objects)
+        await self._report(nmstate, NMStatePhase.DEPLOYING if waiting else NMStatePhase.AVAILABLE, "; ".join(waiting))
+        return None
+
+    async def _remove(self, extra: Object, keeper: Object | None) -> None:
+        """Delete an NMState that came after another one."""
+        first = keeper.name if keeper else ""
+        log.warning("deleting a second NMState", name=extra.name, keeping=first)
+        note = f"only one NMState may exist, and {first} was there first"
+        await self._recorder.event(extra, "Warning", "SecondNMState", note, "Delete")
+        with suppress(NotFound, Conflict):  # gone, or another one of that name: an event will tell
+            await self._client.delete(NMSTATES, extra.name, uid=extra.uid)
+
+    async def _current(self, known: Object | None) -> Object | None:
+        """The NMState as it is now, since its status is compared with and its generation answered."""
+        if known is None:
+            return None
+        try:
+            nmstate = await self._client.get(NMSTATES, known.name)
+        except NotFound:
+            return None
+        gone = nmstate.uid != known.uid or nmstate.metadata.deletion_timestamp is not None
+        return None if gone else nmstate
+
+    async def _install(self, nmstate: Object) -> Sequence[tuple[Manifest, Object]]:
+        """Make every object as it ought to be; each with what the server has now."""
+        stack = Stack.of(nmstate, nmstate.view(NMState).spec, self._settings)
+        nodes = (node.view(NodeTaints) for node in self._nodes.list())
+        return [(manifest, await self._ensure(manifest)) for manifest in render(stack, nodes)]
+
+    async def _ensure(self, manifest: Manifest) -> Object:
+        store = self._installed[manifest.resource, manifest.key.namespace]
+        found = store.get(manifest.key)
+        if found is not None and holds(manifest.body, found.to_dict()):
+            return found
+        log.info("applying", object=str(manifest), because="it is missing" if found is None else "it differs")
+        applied = await self._client.apply(manifest.resource, manifest.body, field_manager=OPERATOR_MANAGER)
+        if holds(manifest.body, applied.to_dict()):
+            return applied
+        # Somebody added to a list whose elements have owners of their own (a container, a variable), which an
+        # apply leaves alone; a merge patch replaces lists.
+        return await self._client.merge_patch(
+            manifest.resource,
+            manifest.key.name,
+            manifest.body,
+            namespace=manifest.key.namespace,
+            field_manager=OPERATOR_MANAGER,
+        )
+
+    async def _report(self, nmstate: Object, phase: NMStatePhase, message: str = "") -> Object:
+        """Write the status if it says something new; the NMState as it is then."""
+        before = nmstate.view(NMState).status
+        generation = nmstate.metadata.generation
+        conditions = nmstate_conditions(
+            phase, message, generation=generation, now=self._clock.now(), previous=before.conditions
+        )
+        status = NMStateStatus(observed_generation=generation, conditions=conditions)
+        if status == before:
+            return nmstate
+        if nmstate_phase(before.conditions) is not phase:
+            log.info("installation", phase=phase.value, message=message)
+        body = {"metadata": {"name": nmstate.name, "uid": nmstate.uid}, "status": to_json(status)}
+        try:
+            return await self._client.apply(NMSTATES, body, field_manager=OPERATOR_MANAGER, subresource="status")
+        except NotFound:  # deleted meanwhile: nobody is left to be told
+            return nmstate
+
+
+def oldest_first(nmstates: Iterable[Object]) -> list[Object]:
+    """Those that are not being deleted, by age; names decide between those of one second."""
+    alive = [one for one in nmstates if one.metadata.deletion_timestamp is None]
+    return sorted(alive, key=lambda one: (str(one.metadata.creation_timestamp), one.name))
+
+
+def to_stack(_: Object) -> Iterable[Key]:
+    """Whatever it is, the installation is looked at."""
+    return (STACK,)
+
+
+taints_changed: Predicate = changed(lambda node: node.view(NodeTaints))
+"""Whether a node's change can change how many controllers run: a heartbeat cannot."""
+
+
+def without_details(node: Object) -> Object:
+    """A Node with its taints and nothing else: the operator keeps all of them in memory."""
+    whole = node.view(dict[str, msgspec.Raw])
+    spec = node.view(NodeTaints).spec
+    metadata: dict[str, Any] = {"name": node.name, "resourceVersion": node.metadata.resource_version}
+    kept = {name: whole[name] for name in ("apiVersion", "kind") if name in whole}
+    return node.with_raw(msgspec.json.encode({**kept, "metadata": metadata, "spec": spec}))

@@ -1,0 +1,68 @@
+"""What does not work yet, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nmstate_k8s.core.objects import Object, Resource
+from nmstate_k8s.domain.install.health import not_available
+from nmstate_k8s.domain.install.kinds import SERVICE_ACCOUNTS
+from nmstate_k8s.domain.install.stack import Manifest
+from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS
+
+
+def judged(resource: Resource, **parts: Any) -> tuple[str, ...]:
+    """The verdict on one object of generation 2."""
+    metadata = {"name": "x", "namespace": "nmstate" if resource.namespaced else "", "generation": 2}
+    found = Object.from_dict({"metadata": metadata, **parts}, resource)
+    return not_available([(Manifest(resource, {"metadata": metadata}), found)])
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        ({}, "not rolled out yet"),
+        ({"observedGeneration": 1, "desiredNumberScheduled": 1, "numberAvailable": 1}, "not rolled out yet"),
+        ({"desiredNumberScheduled": 3, "updatedNumberScheduled": 1, "numberAvailable": 3}, "1 of 3 nodes updated"),
+        (
+            {"desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 2},
+            "available on 2 of 3 nodes",
+        ),
+        ({"desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 3}, ""),
+        ({"desiredNumberScheduled": 0}, ""),
+    ],
+)
+def test_daemon_set(status: dict[str, int], verdict: str) -> None:
+    """A DaemonSet is available when its newest pods are, on every node that it is for."""
+    seen = {"observedGeneration": 2, **status} if status else {}
+    expected = (f"DaemonSet nmstate/x: {verdict}",) if verdict else ()
+    assert judged(DAEMONSETS, status=seen) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        ({}, "not rolled out yet"),
+        ({"observedGeneration": 2}, "0 of 2 replicas updated"),
+        ({"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 1}, "1 of 2 replicas available"),
+        ({"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2}, ""),
+    ],
+)
+def test_deployment(status: dict[str, int], verdict: str) -> None:
+    """A Deployment is available when its newest replicas are."""
+    expected = (f"Deployment nmstate/x: {verdict}",) if verdict else ()
+    assert judged(DEPLOYMENTS, spec={"replicas": 2}, status=status) == expected
+
+
+def test_definition_must_be_served() -> None:
+    """A kind is there when the API server serves it."""
+    established = {"conditions": [{"type": "Established", "status": "True"}]}
+    assert judged(CRDS) == ("CustomResourceDefinition x: not served yet",)
+    assert judged(CRDS, status=established) == ()
+
+
+def test_others_work_as_soon_as_they_exist() -> None:
+    """Kinds without a life of their own are never waited for."""
+    assert judged(SERVICE_ACCOUNTS) == ()

@@ -1,0 +1,166 @@
+"""What an NMState stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from nmstate_k8s.domain.install.controller import NodeTaints
+from nmstate_k8s.domain.install.render import render
+from nmstate_k8s.domain.install.stack import Stack
+
+HANDLER = "DaemonSet nmstate/nmstate-handler"
+CONTROLLER = "Deployment nmstate/nmstate-webhook"
+Render = Callable[..., dict[str, dict[str, Any]]]
+
+EVERYTHING = {
+    "nodeSelector": {"node-role.kubernetes.io/worker": ""},
+    "tolerations": [{"key": "special", "operator": "Equal", "value": "yes", "effect": "NoSchedule"}],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
+            }
+        }
+    },
+    "infraNodeSelector": {"node-role.kubernetes.io/infra": ""},
+    "infraTolerations": [{"key": "infra", "operator": "Exists"}],
+    "infraAffinity": {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"name": "other"}}}
+            ]
+        }
+    },
+    "probeConfiguration": {"dns": {"host": "dns.example.org"}},
+    "logLevel": "debug",
+}
+
+
+def pod(body: dict[str, Any]) -> dict[str, Any]:
+    """The pod spec of a workload."""
+    spec: dict[str, Any] = body["spec"]["template"]["spec"]
+    return spec
+
+
+def environment(body: dict[str, Any]) -> dict[str, str]:
+    """The variables with given values of a workload's only container."""
+    (container,) = pod(body)["containers"]
+    return {one["name"]: one["value"] for one in container["env"] if "value" in one}
+
+
+def test_plain_stack(rendered: Render, snapshot: SnapshotAssertion) -> None:
+    """An NMState without a spec installs exactly these workloads."""
+    objects = rendered()
+    assert sorted(objects) == snapshot(name="objects")
+    assert objects[HANDLER] == snapshot(name="handler")
+    assert objects[CONTROLLER] == snapshot(name="controller")
+
+
+def test_every_field_of_the_spec_reaches_the_pods(rendered: Render, snapshot: SnapshotAssertion) -> None:
+    """Placement, probes and log level of an NMState are those of its pods."""
+    objects = rendered(EVERYTHING)
+    assert pod(objects[HANDLER]) == snapshot(name="handler")
+    assert pod(objects[CONTROLLER]) == snapshot(name="controller")
+
+
+def test_same_input_same_objects(stack_of: Callable[..., Stack]) -> None:
+    """Rendering is a function: nothing depends on when or how often."""
+    first, second = (msgspec.json.encode([one.body for one in render(stack_of(EVERYTHING))]) for _ in range(2))
+    assert first == second
+
+
+def test_what_outlives_the_nmstate_has_no_owner(rendered: Render) -> None:
+    """Policies (with their CRDs) and the namespace stay when the NMState goes; everything else goes with it."""
+    unowned = {name for name, body in rendered().items() if "ownerReferences" not in body["metadata"]}
+    assert {name.split()[0] for name in unowned} == {"CustomResourceDefinition", "Namespace"}
+
+
+def test_every_object_can_be_found(rendered: Render) -> None:
+    """The operator watches by one label, so every object bears it."""
+    assert {body["metadata"]["labels"]["app"] for body in rendered().values()} == {"kubernetes-nmstate"}
+
+
+def test_prefix_is_in_every_name_and_reference(rendered: Render) -> None:
+    """Two prefixes share nothing but what the API or the user names."""
+    objects = rendered(prefix="alice")
+    named = {name.split()[1].rpartition("/")[2] for name in objects if not name.startswith(("Custom", "Namespace"))}
+    assert all(name.startswith("alice-") for name in named)
+    assert pod(objects["DaemonSet nmstate/alice-nmstate-handler"])["serviceAccountName"] == "alice-nmstate-handler"
+    labels = objects["DaemonSet nmstate/alice-nmstate-handler"]["spec"]["template"]["metadata"]["labels"]
+    assert (labels["name"], labels["component"]) == ("alice-nmstate-handler", "kubernetes-nmstate-handler")
+
+
+def test_selectors_select_the_pods(rendered: Render) -> None:
+    """A workload's selector matches the labels of its own pods."""
+    for name in (HANDLER, CONTROLLER):
+        spec = rendered()[name]["spec"]
+        assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+
+
+def test_retry_variables_reach_the_handler_as_they_are(rendered: Render) -> None:
+    """The operator's NNCP_* variables are the handlers', as the same strings."""
+    told = {"NNCP_MAX_RETRIES": "07", "NNCP_MAX_BACKOFF_SECONDS": "1e2"}
+    found = environment(rendered(handler_environment=told)[HANDLER])
+    assert told.items() <= found.items()
+
+
+def test_recommended_labels_are_copied_from_the_nmstate(rendered: Render) -> None:
+    """Labels that the user's tools look for are the user's where given."""
+    labels = {"app.kubernetes.io/part-of": "platform", "team": "net"}
+    pods = rendered({}, labels)[HANDLER]["spec"]["template"]["metadata"]["labels"]
+    assert pods["app.kubernetes.io/part-of"] == "platform"
+    assert pods["app.kubernetes.io/version"] == "1.2.3"
+    assert "team" not in pods
+
+
+def test_pods_but_the_handlers_pass_pod_security_restricted(rendered: Render) -> None:
+    """The controller could run in a namespace that enforces `restricted`."""
+    spec = pod(rendered()[CONTROLLER])
+    (container,) = spec["containers"]
+    assert not spec.get("hostNetwork")
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert {next(iter(volume.keys() - {"name"})) for volume in spec["volumes"]} <= {"emptyDir", "projected"}
+
+
+def node(*taints: dict[str, str]) -> NodeTaints:
+    """A node with these taints."""
+    return msgspec.convert({"spec": {"taints": list(taints)}}, NodeTaints)
+
+
+CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+MASTER = {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}
+NOT_OURS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoExecute"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "spec", "count"),
+    [
+        pytest.param([], {}, 1, id="no nodes"),
+        pytest.param([node(), node()], {}, 1, id="workers only"),
+        pytest.param([node(CONTROL_PLANE), node()], {}, 1, id="one control-plane node"),
+        pytest.param([node(CONTROL_PLANE, MASTER)], {}, 1, id="one node with both taints"),
+        pytest.param([node(CONTROL_PLANE), node(MASTER)], {}, 2, id="two control-plane nodes"),
+        pytest.param([node(NOT_OURS), node(NOT_OURS)], {}, 1, id="taints that are not tolerated"),
+        pytest.param(
+            [node(NOT_OURS), node(NOT_OURS)], {"infraTolerations": [{"operator": "Exists"}]}, 2, id="all tolerated"
+        ),
+        pytest.param(
+            [node(CONTROL_PLANE), node(CONTROL_PLANE)],
+            {"infraTolerations": [{"key": "else", "operator": "Exists"}]},
+            1,
+            id="others tolerated",
+        ),
+    ],
+)
+def test_two_controllers_where_two_can_run(
+    rendered: Render, nodes: list[NodeTaints], spec: dict[str, Any], count: int
+) -> None:
+    """Two replicas if more than one node bears a control-plane taint that is tolerated, else one."""
+    assert rendered(spec, nodes=nodes)[CONTROLLER]["spec"]["replicas"] == count
