@@ -49,8 +49,8 @@ log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name_
 class Recorder(Protocol):
     """Tells people of what happened."""
 
-    async def event(self, regarding: Object, type_: str, reason: str, note: str, action: str) -> None:
-        """Record an event about an object."""
+    def event(self, regarding: Object, type_: str, reason: str, note: str, action: str) -> None:
+        """Record an event about an object; never waits."""
 
 
 class NMStateReconciler:
@@ -101,7 +101,7 @@ class NMStateReconciler:
         first = keeper.name if keeper else ""
         log.warning("deleting a second NMState", name=extra.name, keeping=first)
         note = f"only one NMState may exist, and {first} was there first"
-        await self._recorder.event(extra, "Warning", "SecondNMState", note, "Delete")
+        self._recorder.event(extra, "Warning", "SecondNMState", note, "Delete")
         with suppress(NotFound, Conflict):  # gone, or another one of that name: an event will tell
             await self._client.delete(NMSTATES, extra.name, uid=extra.uid)
 

@@ -1,0 +1,222 @@
+"""The installation's reconciler against a server of a few lines: what it says, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from nmstate_k8s.api.conditions import NMStatePhase, nmstate_phase
+from nmstate_k8s.api.nmstate import NMState, NMStateSpec
+from nmstate_k8s.controllers.nmstate import STACK, NMStateReconciler, oldest_first, taints_changed, without_details
+from nmstate_k8s.core.clock import SYSTEM_CLOCK
+from nmstate_k8s.core.errors import ApiError, Forbidden, NotFound, Unavailable
+from nmstate_k8s.core.informer import Event
+from nmstate_k8s.core.objects import Key, Object, Resource
+from nmstate_k8s.core.store import MutableStore
+from nmstate_k8s.domain.install.render import installed_kinds
+from nmstate_k8s.domain.install.stack import InstallSettings, Stack
+from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS, NMSTATES, NODES
+
+BORN = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = InstallSettings(handler_image="handler:1")
+
+
+class Server:
+    """Keeps what is applied, tells what was asked of it, and fails where told."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[Resource, Key], dict[str, Any]] = {}
+        self.writes: list[str] = []
+        self.failures: dict[Resource, ApiError] = {}
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        try:
+            return Object.from_dict(self.objects[resource, Key(namespace, name)], resource)
+        except KeyError:
+            raise NotFound(name) from None
+
+    async def apply(
+        self, resource: Resource, body: Mapping[str, Any], *, field_manager: str, subresource: str = ""
+    ) -> Object:
+        assert field_manager == "nmstate-operator"
+        metadata = body["metadata"]
+        key = Key(metadata.get("namespace", ""), metadata["name"])
+        if subresource:
+            self.objects[resource, key]["status"] = body["status"]
+        else:
+            self.writes.append(f"{resource.kind} {key}")
+            if error := self.failures.get(resource):
+                raise error
+            self.objects[resource, key] = self.objects.get((resource, key), {}) | dict(body)
+        return await self.get(resource, key.name, key.namespace)
+
+    async def delete(self, resource: Resource, name: str, *, uid: str) -> None:
+        self.writes.append(f"delete {name}")
+        del self.objects[resource, Key("", name)]
+
+    def work(self) -> None:
+        """What Kubernetes' own controllers do: everything installed becomes available."""
+        for (resource, _), body in self.objects.items():
+            if resource == CRDS:
+                body["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+            if resource == DEPLOYMENTS:
+                body["status"] = {"updatedReplicas": 1, "availableReplicas": 1}
+
+
+class Recorder:
+    """Keeps what people would be told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def event(self, regarding: Object, type_: str, reason: str, note: str, action: str) -> None:
+        self.told.append((regarding.name, reason))
+
+
+class World:
+    """A server, the caches that follow it, and the reconciler between."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.recorder = Recorder()
+        self.nmstates = MutableStore()
+        plain = Stack.of(Object.from_dict({"metadata": {}}, NMSTATES), NMStateSpec(), SETTINGS)
+        self.installed = {kind: MutableStore() for kind in installed_kinds(plain)}
+        self.reconciler = NMStateReconciler(
+            self.server,  # type: ignore[arg-type]
+            nmstates=self.nmstates,
+            nodes=MutableStore(),
+            installed=self.installed,
+            settings=SETTINGS,
+            clock=SYSTEM_CLOCK,
+            recorder=self.recorder,
+        )
+
+    def add(self, name: str, age: int = 0, **spec: Any) -> None:
+        created = (BORN + timedelta(seconds=age)).isoformat()
+        body = {"metadata": {"name": name, "uid": name, "generation": 1, "creationTimestamp": created}, "spec": spec}
+        self.server.objects[NMSTATES, Key("", name)] = body
+
+    async def reconcile(self) -> None:
+        """Bring the caches up to date and reconcile."""
+        stores = {**self.installed, (NMSTATES, ""): self.nmstates}
+        for store in stores.values():
+            for obj in store.list():
+                store.remove(obj.key)
+        for (resource, key), body in self.server.objects.items():
+            namespace = key.namespace if resource.namespaced else ""
+            stores[resource, namespace].put(Object.from_dict(body, resource))
+        self.server.writes.clear()
+        await self.reconciler.reconcile(STACK)
+
+    def phase(self, name: str = "nmstate") -> NMStatePhase | None:
+        return nmstate_phase(self.status(name).conditions)
+
+    def status(self, name: str = "nmstate") -> Any:
+        return Object.from_dict(self.server.objects[NMSTATES, Key("", name)]).view(NMState).status
+
+
+@pytest.mark.asyncio
+async def test_installs_then_waits_then_is_available() -> None:
+    """Progressing while something is missing, naming it; Available when all works; no write after that."""
+    world = World()
+    world.add("nmstate")
+    await world.reconcile()
+    assert "DaemonSet nmstate/nmstate-handler" in world.server.writes
+    assert world.phase() is NMStatePhase.DEPLOYING
+    (progressing,) = (one for one in world.status().conditions if one.type == "Progressing")
+    assert "Deployment nmstate/nmstate-webhook: 0 of 1 replicas updated" in progressing.message
+
+    world.server.work()
+    await world.reconcile()
+    assert world.phase() is NMStatePhase.AVAILABLE
+    assert world.status().observed_generation == 1
+    assert world.server.writes == []
+
+
+@pytest.mark.asyncio
+async def test_drift_is_undone_alone() -> None:
+    """What somebody changed is applied again, and nothing else."""
+    world = World()
+    world.add("nmstate")
+    await world.reconcile()
+    handler = world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]
+    handler["spec"]["template"]["spec"]["hostNetwork"] = False
+    await world.reconcile()
+    assert world.server.writes == ["DaemonSet nmstate/nmstate-handler"]
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_is_told() -> None:
+    """Degraded with the server's own words, and another try."""
+    world = World()
+    world.add("nmstate")
+    world.server.failures[DAEMONSETS] = Forbidden("daemonsets is forbidden: no", status=403, reason="Forbidden")
+    with pytest.raises(Forbidden):
+        await world.reconcile()
+    assert world.phase() is NMStatePhase.ERROR
+    (degraded,) = (one for one in world.status().conditions if one.type == "Degraded")
+    assert "daemonsets is forbidden: no" in degraded.message
+
+
+@pytest.mark.asyncio
+async def test_what_passes_by_itself_is_not_told() -> None:
+    """A server that is busy or away does not make the installation Degraded."""
+    world = World()
+    world.add("nmstate")
+    world.server.failures[DAEMONSETS] = Unavailable("gone for a moment")
+    with pytest.raises(Unavailable):
+        await world.reconcile()
+    assert world.phase() is NMStatePhase.DEPLOYING
+
+
+@pytest.mark.asyncio
+async def test_the_oldest_nmstate_stays() -> None:
+    """Later ones are deleted, with an event that says why."""
+    world = World()
+    world.add("younger", age=10)
+    world.add("nmstate", age=0)
+    await world.reconcile()
+    assert "delete younger" in world.server.writes
+    assert world.recorder.told == [("younger", "SecondNMState")]
+    assert world.phase() is NMStatePhase.DEPLOYING
+
+
+@pytest.mark.asyncio
+async def test_without_an_nmstate_nothing_is_written() -> None:
+    """No NMState, none that is not about to go: the garbage collector is left alone."""
+    world = World()
+    await world.reconcile()
+    assert world.server.writes == []
+    world.add("nmstate")
+    leaving = world.server.objects[NMSTATES, Key("", "nmstate")]
+    leaving["metadata"]["deletionTimestamp"] = BORN.isoformat()
+    await world.reconcile()
+    assert world.server.writes == []
+
+
+def test_age_then_name_decides() -> None:
+    """Two of one second: the first by name, always the same one."""
+    made = [{"name": name, "creationTimestamp": "2026-01-01T00:00:00Z"} for name in ("b", "a")]
+    assert [one.name for one in oldest_first(Object.from_dict({"metadata": meta}) for meta in made)] == ["a", "b"]
+
+
+def test_nodes_are_kept_small_and_heartbeats_ignored() -> None:
+    """Of a Node only its taints are kept, and only their change is a reason to look."""
+    taint = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+
+    def node(version: str, *taints: dict[str, str]) -> Object:
+        whole = {
+            "metadata": {"name": "n", "resourceVersion": version, "annotations": {"long": "text"}},
+            "spec": {"taints": list(taints), "podCIDR": "10.0.0.0/24"},
+            "status": {"images": ["many"]},
+        }
+        return without_details(Object.from_dict(whole, NODES))
+
+    assert b"many" not in node("1").raw
+    assert node("1").key == Key("", "n")
+    assert not taints_changed(Event(node("1"), node("2")))
+    assert taints_changed(Event(node("1"), node("2", taint)))
