@@ -25,6 +25,7 @@ from nmstate_k8s.api.model import Model
 from nmstate_k8s.api.nmstate import NMState
 from nmstate_k8s.api.nodestate import NodeState
 from nmstate_k8s.api.policy import Policy
+from nmstate_k8s.api.schema import rule
 
 Json = dict[str, Any]
 
@@ -52,6 +53,7 @@ class Kind:
     categories: tuple[str, ...] = (CATEGORY,)
     preserve_unknown: bool = False
     status_default: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[Json, ...] = ()
 
 
 def _true(what: str) -> str:
@@ -101,6 +103,12 @@ KINDS = (
         versions=(V1, V1BETA1),
         columns=(_STATUS, _REASON, _MESSAGE, _AGE),
         status_default=_UNSEEN,
+        rules=(
+            rule(
+                "self.metadata.name.size() <= 63",
+                "the name of a policy must have at most 63 characters: it is a label of the policy's enactments",
+            ),
+        ),
     ),
     Kind(
         model=NodeState,
@@ -172,6 +180,8 @@ def _root(kind: Kind) -> Json:
         properties["status"]["default"] = dict(kind.status_default)
     if kind.preserve_unknown:
         root["x-kubernetes-preserve-unknown-fields"] = True
+    if kind.rules:
+        root["x-kubernetes-validations"] = list(kind.rules)
     own: Json = {
         "apiVersion": {"type": "string", "description": "The version of the API that this object is written in."},
         "kind": {"type": "string", "description": "What kind of object this is."},

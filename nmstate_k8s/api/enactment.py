@@ -23,7 +23,7 @@ from msgspec import field
 
 from nmstate_k8s.api.conditions import Condition
 from nmstate_k8s.api.model import Model, Time
-from nmstate_k8s.api.schema import AdmittedState, NetworkState, describe
+from nmstate_k8s.api.schema import NetworkState, describe
 
 Action = Literal["Apply", "Revert"]
 
@@ -33,7 +33,7 @@ class EnactmentSpec(Model, frozen=True):
 
     policy_generation: Annotated[int, describe("The generation of the policy that the node is to bring about.")] = 0
     desired_state: Annotated[
-        AdmittedState, describe("The policy's desired state of that generation, as the user wrote it.")
+        NetworkState, describe("The policy's desired state of that generation, as the user wrote it.")
     ] = None
     capture: Annotated[dict[str, str], describe("The policy's captures of that generation: expressions by name.")] = (
         field(default_factory=dict)
@@ -117,6 +117,9 @@ class Enactment(Model, frozen=True):
 
     spec: Annotated[
         EnactmentSpec | None,
-        describe("What the node is admitted to bring about. Written by the controller; absent: wait."),
+        describe(
+            "What the node is admitted to bring about. Written by the controller, as a whole; absent: wait.",
+            **{"x-kubernetes-map-type": "atomic"},
+        ),
     ] = None
     status: Annotated[EnactmentStatus, describe("How the node stands with the policy.")] = EnactmentStatus()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NetworkState", "AdmittedState", "IntOrString", "NodeSelector", "rule", "describe"]
+__all__ = ["NetworkState", "IntOrString", "NodeSelector", "rule", "describe"]
 
 from typing import Annotated, Any
 
@@ -16,9 +16,6 @@ _PRESERVED: dict[str, Any] = {
 
 NetworkState = Annotated[Any, Meta(extra_json_schema=_PRESERVED)]
 """A state in nmstate's language. Its keys are nmstate's affair, the API server keeps them all."""
-
-AdmittedState = Annotated[Any, Meta(extra_json_schema={**_PRESERVED, "x-kubernetes-map-type": "atomic"})]
-"""A state with one writer, which replaces it as a whole: server-side apply merges nothing into it."""
 
 IntOrString = Annotated[
     int | str,

@@ -10,9 +10,11 @@ from __future__ import annotations
 __all__ = [
     "EnactmentFacts",
     "NodeFacts",
+    "PolicyFacts",
     "enactment_facts",
     "node_facts",
     "pod_node",
+    "policy_facts",
     "slim_enactment",
     "slim_node",
     "slim_pod",
@@ -36,6 +38,20 @@ class NodeFacts:
     uid: str = ""
     ready: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """A policy. What it says to nodes is handed on as it stands, and never decoded here."""
+
+    name: str
+    uid: str
+    generation: int
+    deleting: bool
+    node_selector: Mapping[str, str]
+    max_unavailable: int | str | None
+    desired_state: msgspec.Raw
+    capture: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,17 @@ class _Enactment(msgspec.Struct, omit_defaults=True):
     status: _Status | None = None
 
 
+class _PolicySpec(msgspec.Struct, rename="camel"):
+    node_selector: dict[str, str] = msgspec.field(default_factory=dict)
+    max_unavailable: int | str | None = None
+    desired_state: msgspec.Raw = msgspec.Raw(b"null")
+    capture: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Policy(msgspec.Struct):
+    spec: _PolicySpec = msgspec.field(default_factory=_PolicySpec)
+
+
 class _NodeCondition(msgspec.Struct):
     type: str
     status: str
@@ -110,6 +137,21 @@ class _PodSpec(msgspec.Struct, rename="camel"):
 class _Pod(msgspec.Struct):
     metadata: ObjectMeta
     spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
+
+
+def policy_facts(obj: Object) -> PolicyFacts:
+    """The facts of a NodeNetworkConfigurationPolicy."""
+    spec = obj.view(_Policy).spec
+    return PolicyFacts(
+        name=obj.name,
+        uid=obj.uid,
+        generation=obj.metadata.generation,
+        deleting=obj.metadata.deletion_timestamp is not None,
+        node_selector=spec.node_selector,
+        max_unavailable=spec.max_unavailable,
+        desired_state=spec.desired_state,
+        capture=spec.capture,
+    )
 
 
 def enactment_facts(obj: Object) -> EnactmentFacts:
