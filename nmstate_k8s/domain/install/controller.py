@@ -22,6 +22,7 @@ from nmstate_k8s.domain.kinds import DEPLOYMENTS
 
 CONTROLLER_NAME = "nmstate-webhook"
 
+# The second is what clusters before Kubernetes 1.24 say.
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
 
@@ -128,13 +129,9 @@ def _pod(stack: Stack) -> Body:
 
 
 def _prefer_control_plane() -> Body:
+    chosen = {"matchExpressions": [{"key": _CONTROL_PLANE[0], "operator": "Exists"}]}
     return {
-        "nodeAffinity": {
-            "preferredDuringSchedulingIgnoredDuringExecution": [
-                {"weight": 100, "preference": {"matchExpressions": [{"key": key, "operator": "Exists"}]}}
-                for key in _CONTROL_PLANE
-            ]
-        }
+        "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": chosen}]}
     }
 
 
