@@ -1,0 +1,222 @@
+"""What can go wrong between us and the API server, as a tree of meanings.
+
+    CoreError
+    ├── ApiError                 the server said no, or could not be asked
+    │   ├── NotFound             404
+    │   ├── AlreadyExists        409, on create
+    │   ├── Conflict             409, somebody else was faster
+    │   ├── Expired              410, that resourceVersion or list token is history
+    │   ├── Invalid              422 (400): the object; `causes` name its fields
+    │   ├── Forbidden            403
+    │   ├── Unauthorized         401
+    │   ├── Throttled            429, `retry_after` says when to come again
+    │   └── Unavailable          5xx, refused and broken connections, timeouts
+    │       ├── NeverSent        there was no connection: the server has not seen the request
+    │       └── ConnectionsReset we dropped the connection ourselves (`Client.reset_connections`)
+    ├── ConfigError              no usable way to the cluster
+    ├── MalformedObject          the server sent something that cannot be read as asked
+    ├── TerminalError            raised by a reconciler: trying again will not help
+    └── LeadershipLost           somebody else may lead now
+
+Callers catch a class, never a status code or the HTTP library's error; the cause is always chained.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+__all__ = [
+    "AlreadyExists",
+    "ApiError",
+    "Cause",
+    "ConfigError",
+    "Conflict",
+    "ConnectionsReset",
+    "CoreError",
+    "Expired",
+    "Forbidden",
+    "Invalid",
+    "LeadershipLost",
+    "MalformedObject",
+    "NeverSent",
+    "NotFound",
+    "TerminalError",
+    "Throttled",
+    "Unauthorized",
+    "Unavailable",
+    "error_from_status",
+]
+
+
+class CoreError(Exception):
+    """Base of all errors of this library."""
+
+
+class ConfigError(CoreError):
+    """There is no usable configuration for a cluster."""
+
+
+class MalformedObject(CoreError):
+    """An object does not have the shape that it was to be read in."""
+
+
+class TerminalError(CoreError):
+    """A reconciler's verdict: this key will not get better by trying again. Wait for a change."""
+
+
+class LeadershipLost(CoreError):
+    """The lease could not be renewed in time; the work that depended on it was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One field that the server objects to."""
+
+    reason: str
+    message: str
+    field: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class ApiError(CoreError):
+    """An answer of the API server that is not success."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        causes: tuple[Cause, ...] = (),
+        retry_after: float | None = None,
+        request: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.reason = reason
+        self.causes = causes
+        self.retry_after = retry_after
+        self.request = request
+
+    def __str__(self) -> str:
+        code = " ".join(part for part in (str(self.status or ""), self.reason) if part)
+        return ": ".join(part for part in (self.request, code, self.message) if part)
+
+    @property
+    def too_large_resource_version(self) -> bool:
+        """The server has not seen that resourceVersion (yet): its data may have been restored from a backup."""
+        return any(cause.reason == "ResourceVersionTooLarge" for cause in self.causes) or (
+            "Too large resource version" in self.message
+        )
+
+
+class NotFound(ApiError):
+    """There is no such object, or no such kind."""
+
+
+class AlreadyExists(ApiError):
+    """An object of that name is there already."""
+
+
+class Conflict(ApiError):
+    """The object was changed meanwhile, or another manager owns the field."""
+
+
+class Expired(ApiError):
+    """The resourceVersion or the continue token is too old: list anew."""
+
+
+class Invalid(ApiError):
+    """The server refuses the object; `causes` name the fields."""
+
+
+class Forbidden(ApiError):
+    """The account may not do that."""
+
+
+class Unauthorized(ApiError):
+    """The server does not know who we are."""
+
+
+class Throttled(ApiError):
+    """Too many requests; the server did nothing."""
+
+
+class Unavailable(ApiError):
+    """The server cannot be reached or cannot answer now."""
+
+
+class NeverSent(Unavailable):
+    """No connection could be made, so the server cannot have acted on the request."""
+
+
+class ConnectionsReset(Unavailable):
+    """The connection was dropped on purpose, because the network under it changed."""
+
+
+_BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
+    400: Invalid,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Expired,
+    422: Invalid,
+    429: Throttled,
+}
+_BY_REASON: Final[Mapping[str, type[ApiError]]] = {
+    "AlreadyExists": AlreadyExists,
+    "Expired": Expired,
+    "Gone": Expired,
+}
+
+
+class _Cause(msgspec.Struct):
+    reason: str = ""
+    message: str = ""
+    field: str = ""
+
+
+class _Details(msgspec.Struct, rename="camel"):
+    causes: list[_Cause] | None = None
+    retry_after_seconds: float = 0
+
+
+class _Status(msgspec.Struct):
+    message: str = ""
+    reason: str = ""
+    code: int = 0
+    details: _Details | None = None
+
+
+_STATUS_DECODER: Final = msgspec.json.Decoder(_Status)
+
+
+def error_from_status(body: bytes, *, status: int = 0, retry_after: float | None = None, request: str = "") -> ApiError:
+    """The error that a `Status` object (or a proxy's plain text) speaks of.
+
+    `status` is the HTTP code; 0 where the Status came inside a stream, which then names its own.
+    """
+    try:
+        said = _STATUS_DECODER.decode(body)
+    except msgspec.MsgspecError:
+        text = body.decode(errors="replace").strip()
+        said = _Status(message=text[:500] or "the server gave no explanation")
+    code = status or said.code
+    details = said.details or _Details()
+    if retry_after is None and details.retry_after_seconds:
+        retry_after = details.retry_after_seconds
+    kind = _BY_REASON.get(said.reason) or _BY_STATUS.get(code) or (Unavailable if code >= 500 else ApiError)
+    return kind(
+        said.message or "the server gave no explanation",
+        status=code,
+        reason=said.reason,
+        causes=tuple(Cause(cause.reason, cause.message, cause.field) for cause in details.causes or ()),
+        retry_after=retry_after,
+        request=request,
+    )

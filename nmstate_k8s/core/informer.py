@@ -1,0 +1,172 @@
+"""A kind kept in memory, and everybody told of its changes.
+
+* Handlers get what was and what is, in the order in which it happened to each object; an object that was
+  deleted and made anew under the same name in a gap is told as a deletion and a creation.
+* The store is in step before a handler is called. Handlers are plain functions and must be quick; one that
+  raises is logged and does not hurt the others.
+* A handler added late is first told of everything that is there, as `initial`.
+* Objects are trimmed before they are stored (managedFields, unless told otherwise).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+import structlog
+
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource, drop_managed_fields
+from nmstate_k8s.core.reflector import Reflector
+from nmstate_k8s.core.store import Indexer, MutableStore, Store
+from nmstate_k8s.core.watching import WatchEvent
+
+__all__ = ["Event", "Handler", "Informer", "Trim"]
+
+Trim = Callable[[Object], Object]
+
+log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
+
+
+class Event(NamedTuple):
+    """A change of one object. `old` is None: created; `new` is None: deleted."""
+
+    old: Object | None
+    new: Object | None
+    initial: bool = False
+    """Not news: it was there when we, or the handler, came."""
+
+    @property
+    def object(self) -> Object:
+        """The newest there is of it."""
+        found = self.new if self.new is not None else self.old
+        if found is None:
+            raise ValueError("an event without any object")
+        return found
+
+    @property
+    def key(self) -> Key:
+        """Whom it is about."""
+        return self.object.key
+
+
+Handler = Callable[[Event], None]
+
+
+class Informer:
+    """One kind, one selection, one store, any number of handlers."""
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        trim: Trim | None = drop_managed_fields,
+        indexers: Mapping[str, Indexer] | None = None,
+    ) -> None:
+        self.resource = resource
+        self._store = MutableStore(indexers)
+        self._trim = trim
+        self._handlers: list[Handler] = []
+        self._synced = asyncio.Event()
+        self._client = client
+        self._selectors = {
+            "namespace": namespace,
+            "label_selector": label_selector,
+            "field_selector": field_selector,
+        }
+
+    @property
+    def store(self) -> Store:
+        """The objects, to be read."""
+        return self._store
+
+    @property
+    def synced(self) -> bool:
+        """Whether the first list is in the store and the handlers know of it."""
+        return self._synced.is_set()
+
+    async def wait_for_sync(self) -> None:
+        """Return when `synced`."""
+        await self._synced.wait()
+
+    def add_handler(self, handler: Handler) -> None:
+        """Tell `handler` of what is there and of all that will happen."""
+        self._handlers.append(handler)
+        for obj in self._store.list():
+            self._call(handler, Event(None, obj, initial=True))
+
+    def add_index(self, name: str, indexer: Indexer) -> None:
+        """A further index of the store.
+
+        :raises ValueError: if the name is taken.
+        """
+        self._store.add_index(name, indexer)
+
+    async def run(self) -> None:
+        """Follow the server until cancelled. May be run again later; it then lists anew."""
+        await Reflector(self._client, self.resource, self, **self._selectors).run()
+
+    def replace(self, objects: ObjectList) -> None:
+        """The reflector's: this is all there is."""
+        events: list[Event] = []
+        fresh = {obj.key: obj for obj in map(self._trimmed, objects.items)}
+        for key in tuple(self._store):
+            if key not in fresh:
+                events.append(Event(self._store.remove(key), None))
+        for obj in fresh.values():
+            events += self._put(obj)
+        initial = not self._synced.is_set()
+        for event in events:
+            self._tell(event._replace(initial=initial))
+        if initial:
+            self._synced.set()
+            log.debug("cache is in step", resource=self.resource.plural, objects=len(self._store))
+
+    def apply(self, event: WatchEvent) -> None:
+        """The reflector's: this happened."""
+        obj = self._trimmed(event.object)
+        if event.type == "DELETED":
+            old = self._store.remove(obj.key)
+            # The last state that the server had is the better account of what went.
+            events = [Event(obj, None)] if old is not None else []
+        else:
+            events = self._put(obj)
+        for each in events:
+            self._tell(each)
+
+    def _put(self, obj: Object) -> list[Event]:
+        old = self._store.put(obj)
+        if old is None:
+            return [Event(None, obj)]
+        if old.uid != obj.uid:
+            return [Event(old, None), Event(None, obj)]
+        if old.metadata.resource_version == obj.metadata.resource_version:
+            return []
+        return [Event(old, obj)]
+
+    def _trimmed(self, obj: Object) -> Object:
+        if self._trim is None:
+            return obj
+        try:
+            return self._trim(obj)
+        except Exception:  # somebody's function; its bug must not stop the mirror
+            log.exception("trim failed, keeping the whole object", resource=self.resource.plural)
+            return obj
+
+    def _tell(self, event: Event) -> None:
+        for handler in self._handlers:
+            self._call(handler, event)
+
+    def _call(self, handler: Handler, event: Event) -> None:
+        try:
+            handler(event)
+        except Exception:  # one handler's bug must not keep events from the others
+            log.exception(
+                "handler failed, the event is lost to it",
+                resource=self.resource.plural,
+                object=str(event.key),
+                handler=getattr(handler, "__qualname__", repr(handler)),
+            )

@@ -1,0 +1,240 @@
+"""Objects that stay bytes until they are read.
+
+* `Object.raw` is the whole JSON as the server sent it (less what an informer trimmed): five thousand
+  objects cost little more than their bytes.
+* `metadata` is decoded on first use and kept; everything else is decoded by `view`, each time anew, into
+  the caller's own frozen struct. Views ignore fields that they do not name.
+* Objects never change. Two objects are equal when their bytes are.
+* Lists of built-in kinds carry no apiVersion and kind per item; an `Object` knows them from its `Resource`.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar, cast, final
+from urllib.parse import quote
+
+import msgspec
+
+from nmstate_k8s.core.errors import MalformedObject
+
+__all__ = ["Key", "Object", "ObjectList", "ObjectMeta", "OwnerReference", "Resource", "drop_managed_fields"]
+
+T = TypeVar("T")
+
+
+class Key(NamedTuple):
+    """The name of an object, and what a reconciler is asked to reconcile. Cluster-scoped: no namespace."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind as the API server serves it: where it is found and what it is called."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or `version` in the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, name: str = "", namespace: str = "", subresource: str = "") -> str:
+        """The URL path of one object, of a subresource, or (no name) of the collection."""
+        if namespace and not self.namespaced:
+            raise ValueError(f"{self.kind} is cluster-scoped: it has no namespace ({namespace!r} was given)")
+        if name and self.namespaced and not namespace:
+            raise ValueError(f"{self.kind} {name!r} needs a namespace")
+        parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
+        if namespace:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name:
+            parts.append(quote(name, safe=""))
+        if subresource:
+            parts.append(subresource)
+        return "/".join(parts)
+
+
+class OwnerReference(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Who owns an object; it is collected with its owners."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool | None = None
+    block_owner_deletion: bool | None = None
+
+
+class ObjectMeta(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The part of metadata that controllers read."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+    owner_references: tuple[OwnerReference, ...] = ()
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    finalizers: tuple[str, ...] = ()
+
+
+class _Envelope(msgspec.Struct, rename="camel"):
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+
+
+class _TypeMeta(msgspec.Struct, rename="camel"):
+    api_version: str = ""
+    kind: str = ""
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_type_meta = msgspec.json.Decoder(_TypeMeta)
+
+
+@lru_cache(maxsize=256)
+def _decoder(shape: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(shape)
+
+
+@final
+class Object:
+    """One object of the API server, immutable."""
+
+    __slots__ = ("_metadata", "_resource", "raw")
+
+    def __init__(self, raw: bytes, resource: Resource | None = None) -> None:
+        self.raw = raw
+        self._resource = resource
+        self._metadata: ObjectMeta | None = None
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, resource: Resource | None = None) -> "Object":
+        """Of JSON; `resource` tells apiVersion and kind where the JSON does not."""
+        return cls(bytes(raw), resource)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], resource: Resource | None = None) -> "Object":
+        """Of plain data."""
+        return cls(msgspec.json.encode(value), resource)
+
+    @property
+    def metadata(self) -> ObjectMeta:
+        """Name, labels, versions and the like.
+
+        :raises MalformedObject: if it is not what Kubernetes calls metadata.
+        """
+        if self._metadata is None:
+            try:
+                self._metadata = _envelope.decode(self.raw).metadata
+            except msgspec.MsgspecError as error:
+                raise MalformedObject(f"metadata of {self._what()} cannot be read: {error}") from error
+        return self._metadata
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return Key(self.metadata.namespace, self.metadata.name)
+
+    @property
+    def name(self) -> str:
+        """metadata.name"""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """metadata.namespace, empty if cluster-scoped"""
+        return self.metadata.namespace
+
+    @property
+    def uid(self) -> str:
+        """metadata.uid"""
+        return self.metadata.uid
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """metadata.labels"""
+        return self.metadata.labels
+
+    @property
+    def api_version(self) -> str:
+        """The apiVersion, if known."""
+        return self._resource.api_version if self._resource else self.view(_TypeMeta).api_version
+
+    @property
+    def kind(self) -> str:
+        """The kind, if known."""
+        return self._resource.kind if self._resource else self.view(_TypeMeta).kind
+
+    def view(self, shape: type[T]) -> T:
+        """This object read as `shape`; fields that it does not name are skipped.
+
+        :raises MalformedObject: naming the object and the field that does not fit.
+        """
+        try:
+            value: T = _decoder(cast(Hashable, shape)).decode(self.raw)
+        except msgspec.MsgspecError as error:
+            name = getattr(shape, "__name__", str(shape))
+            raise MalformedObject(f"{self._what()} cannot be read as {name}: {error}") from error
+        return value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain data of the caller's own."""
+        value = self.view(dict[str, Any])
+        if self._resource:
+            value.setdefault("apiVersion", self._resource.api_version)
+            value.setdefault("kind", self._resource.kind)
+        return value
+
+    def with_raw(self, raw: bytes) -> "Object":
+        """The same kind of object with other bytes."""
+        return Object(raw, self._resource)
+
+    def _what(self) -> str:
+        kind = self._resource.kind if self._resource else "object"
+        return f"{kind} {Key(self._metadata.namespace, self._metadata.name)}" if self._metadata else kind
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Object) and other.raw == self.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    def __repr__(self) -> str:
+        meta = self.metadata
+        kind = self._resource.kind if self._resource else "Object"
+        return f"<{kind} {self.key} resourceVersion={meta.resource_version} {len(self.raw)} bytes>"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectList:
+    """A list and the resourceVersion from which to watch on."""
+
+    items: tuple[Object, ...]
+    resource_version: str
+
+
+def drop_managed_fields(obj: Object) -> Object:
+    """The object without metadata.managedFields, which nobody here reads and which outweighs small objects."""
+    if b'"managedFields"' not in obj.raw:
+        return obj
+    top = obj.view(dict[str, msgspec.Raw])
+    metadata = msgspec.json.decode(top.get("metadata", b"{}"), type=dict[str, msgspec.Raw])
+    if metadata.pop("managedFields", None) is None:
+        return obj
+    top["metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
+    return obj.with_raw(msgspec.json.encode(top))

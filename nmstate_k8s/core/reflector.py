@@ -1,0 +1,123 @@
+"""One kind of the API server, mirrored: list, watch, resume, and list again only when there is no other way.
+
+* After the first list, whatever happens on the server reaches the sink, in order for each object; deletions
+  that fell into a gap are found by comparing the new list with what the sink has.
+* An interrupted watch resumes from the last version seen (bookmarks move it on quietly). Only an expired
+  version (410 in any form) or one from the server's future (restored backup) makes it list anew.
+* Failures are answered with waits that double from 0.5 s to 30 s with jitter; ten healthy seconds of a watch
+  reset them. A server that accepts watches and ends them at once is a failure too: no busy loop.
+* `Client.reset_connections` makes it resume at once.
+* `run` ends by cancellation only.
+"""
+
+from contextlib import aclosing
+from typing import Final, NoReturn, Protocol
+
+import structlog
+
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.errors import ApiError, ConnectionsReset, CoreError, Expired, NotFound, Throttled
+from nmstate_k8s.core.objects import ObjectList, Resource
+from nmstate_k8s.core.ratelimit import Backoff
+from nmstate_k8s.core.retry import RetryPolicy
+from nmstate_k8s.core.watching import WatchEvent
+
+__all__ = ["Reflector", "Sink"]
+
+HEALTHY_SECONDS: Final = 10.0
+SHORT_SECONDS: Final = 1.0
+LIST_RETRY: Final = RetryPolicy(attempts=2)
+
+log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
+
+
+class Sink(Protocol):
+    """Where the mirror image goes."""
+
+    def replace(self, objects: ObjectList) -> None:
+        """This is all there is."""
+
+    def apply(self, event: WatchEvent) -> None:
+        """This happened. Bookmarks do not come here."""
+
+
+class Reflector:
+    """Keeps a sink in step with the server."""
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        sink: Sink,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._sink = sink
+        self._namespace = namespace
+        self._labels = label_selector
+        self._fields = field_selector
+        self._version = ""
+        self._backoff = Backoff()
+        self._log = log.bind(resource=resource.plural)
+
+    async def run(self) -> NoReturn:
+        """Mirror until cancelled."""
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+            except ConnectionsReset:
+                self._log.info("connections were reset, resuming", version=self._version)
+            except CoreError as error:
+                await self._recover(error)
+
+    async def _list(self) -> None:
+        objects = await self._client.list(self._resource, self._namespace, self._labels, self._fields, retry=LIST_RETRY)
+        self._sink.replace(objects)
+        self._version = objects.resource_version
+
+    async def _watch(self) -> None:
+        clock = self._client.clock
+        started = clock.monotonic()
+        events = self._client.watch(
+            self._resource,
+            self._namespace,
+            resource_version=self._version,
+            label_selector=self._labels,
+            field_selector=self._fields,
+        )
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    version = event.object.metadata.resource_version
+                    if event.type != "BOOKMARK":
+                        self._sink.apply(event)
+                    self._version = version
+        finally:
+            lasted = clock.monotonic() - started
+            if lasted >= HEALTHY_SECONDS:
+                self._backoff.reset()
+        if lasted < SHORT_SECONDS:
+            delay = self._backoff.next()
+            self._log.info("the server ended the watch at once", retry_in=round(delay, 1))
+            await self._client.pause(delay)
+
+    async def _recover(self, error: CoreError) -> None:
+        relist = isinstance(error, Expired) or (isinstance(error, ApiError) and error.too_large_resource_version)
+        if relist or not isinstance(error, ApiError) or isinstance(error, NotFound):
+            self._version = ""
+        if relist and self._backoff.failures == 0:
+            # History is gone, nothing is wrong: list now. Should that not help, wait like everybody.
+            self._backoff.failures = 1
+            self._log.info("version expired, listing anew", error=str(error))
+            return
+        delay = self._backoff.next()
+        if isinstance(error, Throttled) and error.retry_after is not None:
+            delay = max(delay, error.retry_after)
+        self._log.warning("cannot follow the server, will retry", error=str(error), retry_in=round(delay, 1))
+        await self._client.pause(delay)

@@ -1,0 +1,271 @@
+"""Bytes to and from the API server: the only module that knows aiohttp's client.
+
+* `send` is one request with one answer; `stream` is one request with an endless answer, cut into lines.
+* Errors of the network are `Unavailable`; the HTTP library's own never leave this module. What the server
+  answers, whatever its status, is a `Response`.
+* `reset` abandons every connection and breaks what is under way with `ConnectionsReset`: after a change of
+  the node's address the old connections are half-open, and nobody would ever tell.
+* A half-open connection is noticed also without `reset`: by the kernel's keep-alive within half a minute,
+  and by `idle_seconds` of a stream.
+* Cancellation closes the connection concerned and no other.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import aiohttp
+
+from nmstate_k8s.core.config import ClusterConfig
+from nmstate_k8s.core.errors import ConnectionsReset, NeverSent, Unavailable
+from nmstate_k8s.core.lines import LineSplitter
+
+__all__ = ["HttpTransport", "Request", "Response", "Stream", "Transport"]
+
+MAX_IN_FLIGHT: Final = 32
+"""Requests at once; watches are not counted, each needs a connection of its own."""
+CONNECT_SECONDS: Final = 10.0
+STREAM_START_SECONDS: Final = 30.0
+KEEPALIVE: Final = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 4,
+    "TCP_USER_TIMEOUT": 30_000,
+}
+"""An idle peer is dead after 10 + 4 x 5 = 30 s of silence, and so is one that does not acknowledge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, without where to and as whom."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str = "application/json"
+    accept: str = "application/json"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The beginning of an endless answer; `lines` raises as `Transport.stream` says."""
+
+    status: int
+    headers: Mapping[str, str]
+    lines: AsyncGenerator[bytes, None]
+
+
+class Transport(Protocol):
+    """The outside world of a `Client`."""
+
+    async def send(self, request: Request, *, timeout: float, new_connection: bool = False) -> Response:
+        """One request, one answer.
+
+        :raises Unavailable: if there was none within `timeout` seconds.
+        """
+
+    def stream(self, request: Request, *, idle_seconds: float) -> AbstractAsyncContextManager[Stream]:
+        """One request whose answer is read line by line, until the server ends it.
+
+        :raises Unavailable: if the connection breaks, or is silent for `idle_seconds`.
+        """
+
+    def reset(self) -> None:
+        """Abandon all connections; what is under way raises ConnectionsReset."""
+
+    async def close(self) -> None:
+        """Abandon all connections, for good."""
+
+
+class HttpTransport:
+    """The transport over aiohttp."""
+
+    def __init__(self, config: ClusterConfig, *, user_agent: str) -> None:
+        self._config = config
+        self._user_agent = user_agent
+        self._session: aiohttp.ClientSession | None = None
+        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._guards: set[_Guard] = set()
+        self._closing: set[asyncio.Future[None]] = set()
+
+    async def send(self, request: Request, *, timeout: float, new_connection: bool = False) -> Response:
+        with self._guard(request) as guard:
+            if new_connection:
+                async with self._new_session() as session:
+                    return await self._send(session, request, guard, timeout)
+            async with self._in_flight:
+                return await self._send(self._pooled(), request, guard, timeout)
+
+    async def _send(
+        self, session: aiohttp.ClientSession, request: Request, guard: "_Guard", timeout: float
+    ) -> Response:
+        async with guard.bounded(timeout):
+            response = await self._start(session, request)
+            async with response:
+                return Response(response.status, response.headers, await response.read())
+
+    @asynccontextmanager
+    async def stream(self, request: Request, *, idle_seconds: float) -> AsyncIterator[Stream]:
+        with self._guard(request) as guard:
+            async with guard.bounded(min(idle_seconds, STREAM_START_SECONDS)):
+                response = await self._start(self._pooled(), request)
+            try:
+                yield Stream(response.status, response.headers, _lines(response, guard, idle_seconds))
+            finally:
+                response.close()
+
+    def reset(self) -> None:
+        for guard in self._guards:
+            guard.break_off()
+        self._drop_session()
+
+    async def close(self) -> None:
+        self.reset()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    @contextmanager
+    def _guard(self, request: Request) -> Iterator["_Guard"]:
+        guard = _Guard(request, distrust=self._drop_session)
+        self._guards.add(guard)
+        try:
+            yield guard
+        finally:
+            self._guards.discard(guard)
+
+    async def _start(self, session: aiohttp.ClientSession, request: Request) -> aiohttp.ClientResponse:
+        response = await self._start_as(session, request, await self._config.credentials.authorization())
+        if response.status == 401:
+            # A token may have been rotated earlier than expected: ask once more with a fresh one.
+            response.release()
+            fresh = await self._config.credentials.authorization(refresh=True)
+            response = await self._start_as(session, request, fresh)
+        return response
+
+    async def _start_as(
+        self, session: aiohttp.ClientSession, request: Request, authorization: str
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": request.accept}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        if authorization:
+            headers["Authorization"] = authorization
+        return await session.request(
+            request.method,
+            request.path,
+            params=request.query,
+            data=request.body,
+            headers=headers,
+            allow_redirects=False,
+            server_hostname=self._config.tls_server_name or None,
+        )
+
+    def _pooled(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = self._new_session()
+        return self._session
+
+    def _drop_session(self) -> None:
+        """The next request connects anew and reads the certificates anew."""
+        session, self._session = self._session, None
+        if session is not None:
+            closed = asyncio.ensure_future(session.close())
+            self._closing.add(closed)
+            closed.add_done_callback(self._closing.discard)
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        context = self._config.ssl_context()
+        connector = aiohttp.TCPConnector(
+            ssl=context if context is not None else True, limit=0, socket_factory=_socket, ttl_dns_cache=30
+        )
+        return aiohttp.ClientSession(
+            self._config.server,
+            connector=connector,
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+
+class _Guard:
+    """What is under way for one request: bounded in time, breakable from outside, with errors of our own."""
+
+    def __init__(self, request: Request, *, distrust: Callable[[], None]) -> None:
+        self._request = str(request)
+        self._distrust = distrust
+        self._broken = False
+        self._deadline: asyncio.Timeout | None = None
+
+    def break_off(self) -> None:
+        """Whatever waits here, or will, raises ConnectionsReset."""
+        self._broken = True
+        if self._deadline is not None and not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def bounded(self, seconds: float) -> AsyncIterator[None]:
+        """The body is one exchange with the network, and nothing else."""
+        if self._broken:
+            raise ConnectionsReset("the connection was reset", request=self._request)
+        self._deadline = asyncio.timeout(seconds)
+        try:
+            async with self._deadline:
+                yield
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            raise self._meaning(error, seconds) from error
+        finally:
+            self._deadline = None
+
+    def _meaning(self, error: Exception, seconds: float) -> Unavailable:
+        if self._broken:
+            return ConnectionsReset("the connection was reset", request=self._request)
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+            self._distrust()
+            return Unavailable(f"the server's certificate is not trusted: {error}", request=self._request)
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return NeverSent(f"cannot connect: {error}", request=self._request)
+        if isinstance(error, TimeoutError):
+            return Unavailable(f"no answer within {seconds:g} s", request=self._request)
+        text = str(error) or type(error).__name__
+        return Unavailable(f"the connection broke: {text}", request=self._request)
+
+
+async def _lines(response: aiohttp.ClientResponse, guard: _Guard, idle_seconds: float) -> AsyncGenerator[bytes, None]:
+    splitter = LineSplitter()
+    while True:
+        async with guard.bounded(idle_seconds):
+            chunk = await response.content.readany()
+        if not chunk:
+            break
+        for line in splitter.feed(chunk):
+            yield line
+    if splitter.torn:
+        raise Unavailable("the stream ended in the middle of a line", request=str(response.url.path))
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that notices within half a minute that its peer has gone."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made

@@ -1,0 +1,1 @@
+"""What tests of controllers need: a real API server, a clock of the event loop, stand-ins for the outside."""
