@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Environment", "SettingsError", "OperatorSettings"]
+__all__ = ["ControllerSettings", "Environment", "SettingsError", "OperatorSettings"]
 
 import os
 import socket
@@ -89,6 +89,28 @@ class OperatorSettings:
                 handler_environment=env.beginning_with("NNCP_"),
             ),
             namespace=env.text("OPERATOR_NAMESPACE", handler_namespace),
+            identity=env.text("POD_NAME", socket.gethostname()),
+            health_address=env.text("HEALTH_ADDRESS", ":8081"),
+            log_level=log_level(env),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerSettings:
+    """The controller's."""
+
+    namespace: str
+    """Where the controller and the handlers run, and its lease lies."""
+    identity: str
+    health_address: str
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, environment: Environment | None = None) -> ControllerSettings:
+        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, HEALTH_ADDRESS and LOG_LEVEL."""
+        env = environment or Environment()
+        return cls(
+            namespace=env.text("POD_NAMESPACE", env.text("HANDLER_NAMESPACE", "nmstate")),
             identity=env.text("POD_NAME", socket.gethostname()),
             health_address=env.text("HEALTH_ADDRESS", ":8081"),
             log_level=log_level(env),

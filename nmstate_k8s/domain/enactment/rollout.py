@@ -35,6 +35,8 @@ class Create:
 
     node: NodeFacts
     admitted: bool
+    message: str = ""
+    """Why it waits if it is not admitted; empty: for a slot."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,13 @@ def _admit(waiting: Iterable[NodeFacts], kept: Mapping[str, EnactmentFacts], gen
         enactment = kept.get(node.name)
         admitted = node.ready and slots > 0
         slots -= admitted
+        why = "" if node.ready else NOT_READY
         if enactment is None:
-            create.append(Create(node, admitted))
+            create.append(Create(node, admitted, why))
         elif admitted:
             admit.append(enactment)
         elif enactment.phase_of(generation) not in SETTLED:
-            hold.append(Hold(enactment, "" if node.ready else NOT_READY))
+            hold.append(Hold(enactment, why))
     return Plan(create=tuple(create), admit=tuple(admit), hold=tuple(hold))
 
 

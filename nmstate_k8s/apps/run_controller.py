@@ -1,0 +1,66 @@
+"""The controller: brings policies to nodes and sums them up. One of its replicas leads; all of them know the world."""
+
+from __future__ import annotations
+
+__all__ = ["main", "policies", "run"]
+
+import asyncio
+import sys
+
+from nmstate_k8s.api.meta import CONTROLLER_LEASE, CONTROLLER_MANAGER, HANDLER_SELECTOR
+from nmstate_k8s.apps.logs import configure_logging
+from nmstate_k8s.apps.settings import ControllerSettings, SettingsError
+from nmstate_k8s.controllers.policy import PolicyReconciler, said_anew, watch_policies
+from nmstate_k8s.controllers.policystatus import PolicyStatusReconciler
+from nmstate_k8s.controllers.world import World
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.config import ClusterConfig
+from nmstate_k8s.core.controller import Controller
+from nmstate_k8s.core.errors import ConfigError
+from nmstate_k8s.core.leaderelection import LeaderElection
+from nmstate_k8s.core.manager import Manager
+from nmstate_k8s.domain.kinds import ENACTMENTS, NODES, PODS, POLICIES
+from nmstate_k8s.domain.policy.facts import slim_enactment, slim_node, slim_pod
+
+WORKERS = 4
+
+
+def policies(manager: Manager, settings: ControllerSettings) -> tuple[Controller, Controller]:
+    """The controllers of the rollout and of the policies' status, which look at the same world."""
+    informer = manager.informer(POLICIES)
+    nodes = manager.informer(NODES, trim=slim_node)
+    pods = manager.informer(PODS, namespace=settings.namespace, label_selector=HANDLER_SELECTOR, trim=slim_pod)
+    enactments = manager.informer(ENACTMENTS, trim=slim_enactment)
+    world = World(manager.clock)
+    world.follow(nodes=nodes, pods=pods, enactments=enactments)
+
+    client, store = manager.client, informer.store
+    events = manager.event_recorder(CONTROLLER_MANAGER, settings.identity)
+    rollout = Controller("policy", PolicyReconciler(client, store, world), workers=WORKERS, clock=manager.clock)
+    status = Controller(
+        "policystatus", PolicyStatusReconciler(client, store, world, events), workers=WORKERS, clock=manager.clock
+    )
+    watch_policies(rollout, policies=informer, nodes=nodes, pods=pods, enactments=enactments, when=said_anew)
+    watch_policies(status, policies=informer, nodes=nodes, pods=pods, enactments=enactments)
+    return rollout, status
+
+
+async def run(settings: ControllerSettings, config: ClusterConfig) -> None:
+    """Run until told to stop."""
+    async with Client(config, user_agent=CONTROLLER_MANAGER) as client:
+        election = LeaderElection(client, CONTROLLER_LEASE, settings.namespace, settings.identity)
+        manager = Manager(client, leader_election=election, health_address=settings.health_address)
+        for controller in policies(manager, settings):
+            manager.add(controller, leader_only=True)
+        await manager.run()
+
+
+def main() -> None:
+    """The program `nmstate-handler controller`."""
+    try:
+        settings = ControllerSettings.from_environment()
+        config = ClusterConfig.in_cluster()
+    except (SettingsError, ConfigError) as error:
+        sys.exit(f"nmstate-handler controller: {error}")
+    configure_logging(settings.log_level)
+    asyncio.run(run(settings, config))

@@ -1,0 +1,228 @@
+"""Brings a policy to its nodes: creates, admits, aborts and deletes enactments. Leader only.
+
+Watches the policies; of Nodes, what selects or admits them; handler pods as they come and go; of enactments, what
+they report. What is to be done is decided by `nmstate_k8s.domain.enactment.rollout`; each write names the version
+that the decision was made on, so that what changed meanwhile is looked at again instead of being overwritten.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PolicyReconciler", "said_anew", "watch_policies"]
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from nmstate_k8s.api.conditions import EnactmentPhase, enactment_conditions
+from nmstate_k8s.api.meta import CONTROLLER_MANAGER, POLICY_LABEL, POLICY_UID_ANNOTATION
+from nmstate_k8s.controllers.world import CONFIRM_WITHIN, World
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.controller import Controller, Result
+from nmstate_k8s.core.errors import AlreadyExists, Conflict, CoreError, NotFound
+from nmstate_k8s.core.informer import Informer
+from nmstate_k8s.core.mappers import Mapper, label_value
+from nmstate_k8s.core.objects import Key, Object
+from nmstate_k8s.core.predicates import Predicate, any_of, changed, generation_changed
+from nmstate_k8s.core.store import Store
+from nmstate_k8s.domain.enactment.naming import enactment_labels, enactment_name
+from nmstate_k8s.domain.enactment.rollout import Create, Hold, Plan, plan
+from nmstate_k8s.domain.kinds import ENACTMENTS
+from nmstate_k8s.domain.policy.facts import EnactmentFacts, PolicyFacts, enactment_facts, node_facts, pod_node
+from nmstate_k8s.domain.policy.facts import policy_facts as facts_of
+
+log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
+
+WRITES_AT_ONCE = 16
+
+said_anew: Final[Predicate] = any_of(generation_changed, changed(lambda obj: obj.metadata.deletion_timestamp))
+"""The policy says something else, or is going: its own status is no reason to plan."""
+
+T = TypeVar("T")
+
+
+def watch_policies(
+    controller: Controller,
+    *,
+    policies: Informer,
+    nodes: Informer,
+    pods: Informer,
+    enactments: Informer,
+    when: Predicate | None = None,
+) -> None:
+    """What makes a policy worth a look; of the policy itself, the changes that pass `when`."""
+    every = _all_of(policies.store)
+    controller.watch(policies, predicate=when)
+    controller.watch(nodes, every, changed(_what_selects))
+    controller.watch(pods, every, changed(pod_node))
+    controller.watch(enactments, label_value(POLICY_LABEL), changed(_what_is_reported))
+
+
+class PolicyReconciler:
+    """Carries out the plan of each policy."""
+
+    def __init__(self, client: Client, policies: Store, world: World) -> None:
+        self._client = client
+        self._policies = policies
+        self._world = world
+
+    async def reconcile(self, key: Key) -> Result | None:
+        """One policy: plan, and write what the plan says."""
+        await self._confirm(key.name)
+        policy = self._policy(key)
+        if policy is None:
+            await self._each(self._world.enactments(key.name), self._delete)
+            return None
+        matching = self._world.matching(policy.name, policy.node_selector)
+        todo = plan(
+            generation=policy.generation,
+            policy_uid=policy.uid,
+            max_unavailable=policy.max_unavailable,
+            nodes=matching.nodes,
+            enactments=self._world.enactments(policy.name),
+        )
+        await self._carry_out(policy, todo)
+        unconfirmed = CONFIRM_WITHIN if self._world.unconfirmed(policy.name) else None
+        return Result(requeue_after=_soonest(matching.recheck_after, unconfirmed))
+
+    def _policy(self, key: Key) -> PolicyFacts | None:
+        """The policy, unless it is gone or going."""
+        obj = self._policies.get(key)
+        policy = facts_of(obj) if obj else None
+        return None if policy is None or policy.deleting else policy
+
+    async def _confirm(self, policy: str) -> None:
+        """Ask for what we wrote long ago and were never told of."""
+        for facts, seconds in self._world.unconfirmed(policy):
+            if seconds < CONFIRM_WITHIN:
+                continue
+            try:
+                found: Object | None = await self._client.get(ENACTMENTS, facts.name)
+            except NotFound:
+                found = None
+            log.info("enactment asked for", enactment=facts.name, silent_seconds=round(seconds), found=bool(found))
+            self._world.confirm(facts, found)
+
+    async def _carry_out(self, policy: PolicyFacts, todo: Plan) -> None:
+        """All writes of a plan: each is about another enactment, so that their order does not matter."""
+        if not todo:
+            return
+        log.info(
+            "rollout goes on",
+            generation=policy.generation,
+            admit=[each.node for each in todo.admit] + [each.node.name for each in todo.create if each.admitted],
+            created=len(todo.create),
+            held=len(todo.hold),
+            aborted=[each.enactment.node for each in todo.abort],
+            deleted=[each.node for each in todo.delete],
+        )
+        writes: list[Callable[[], Awaitable[None]]] = [
+            *(lambda each=each: self._delete(each) for each in todo.delete),
+            *(lambda each=each: self._admit(policy, each) for each in todo.admit),
+            *(lambda each=each: self._create(policy, each) for each in todo.create),
+            *(lambda each=each: self._hold(policy, each) for each in todo.hold),
+            *(
+                lambda each=each: self._say(policy, each.enactment, EnactmentPhase.ABORTED, each.message)
+                for each in todo.abort
+            ),
+        ]
+        await self._each(writes, lambda write: write())
+
+    # --- The writes -----------------------------------------------------------------------------------------------
+
+    async def _create(self, policy: PolicyFacts, create: Create) -> None:
+        """The enactment, owned by its Node alone; admitted by the same write, or told to wait."""
+        node = create.node
+        body: dict[str, Any] = {
+            "metadata": {
+                "name": enactment_name(node.name, policy.name),
+                "labels": enactment_labels(node.name, policy.name),
+                "annotations": {POLICY_UID_ANNOTATION: policy.uid},
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}],
+            }
+        }
+        if create.admitted:
+            body["spec"] = _admission(policy)
+        facts = self._world.wrote(await self._client.create(ENACTMENTS, body))
+        if not create.admitted:
+            await self._hold(policy, Hold(facts, create.message))
+
+    async def _admit(self, policy: PolicyFacts, enactment: EnactmentFacts) -> None:
+        """The node may begin, and here is what with."""
+        metadata = {**_exactly(enactment), "annotations": {POLICY_UID_ANNOTATION: policy.uid}}
+        body = {"metadata": metadata, "spec": _admission(policy)}
+        self._world.wrote(await self._client.apply(ENACTMENTS, body, field_manager=CONTROLLER_MANAGER))
+
+    async def _hold(self, policy: PolicyFacts, hold: Hold) -> None:
+        """The node has to wait for its turn."""
+        await self._say(policy, hold.enactment, EnactmentPhase.PENDING, hold.message)
+
+    async def _say(self, policy: PolicyFacts, enactment: EnactmentFacts, phase: EnactmentPhase, message: str) -> None:
+        """The status of an enactment whose node is not admitted; of an older generation nothing is kept."""
+        now = self._client.clock.now()
+        body = {
+            "metadata": _exactly(enactment),
+            "status": {
+                "conditions": enactment_conditions(phase, message, now=now),
+                "policyGeneration": policy.generation,
+            },
+        }
+        manager = CONTROLLER_MANAGER
+        self._world.wrote(await self._client.apply(ENACTMENTS, body, field_manager=manager, subresource="status"))
+
+    async def _delete(self, enactment: EnactmentFacts) -> None:
+        """The enactment goes; the node's network stays as it is."""
+        await self._client.delete(ENACTMENTS, enactment.name, uid=enactment.uid)
+
+    async def _each(self, items: Iterable[T], write: Callable[[T], Awaitable[None]]) -> None:
+        """Some at once. Where our knowledge was old, the watch will tell and we plan anew; all else is raised."""
+        gate = asyncio.Semaphore(WRITES_AT_ONCE)
+
+        async def one(item: T) -> CoreError | None:
+            async with gate:
+                try:
+                    await write(item)
+                except (AlreadyExists, Conflict, NotFound) as error:
+                    log.debug("plan was made on old knowledge", error=str(error))
+                except CoreError as error:
+                    return error
+            return None
+
+        failed = [error for error in await asyncio.gather(*(one(item) for item in items)) if error]
+        if failed:
+            raise failed[0]
+
+
+def _admission(policy: PolicyFacts) -> dict[str, Any]:
+    """The spec of an enactment: one generation, never a mixture of two."""
+    return {
+        "policyGeneration": policy.generation,
+        "desiredState": policy.desired_state,
+        "capture": policy.capture,
+        "action": "Apply",
+    }
+
+
+def _exactly(enactment: EnactmentFacts) -> dict[str, Any]:
+    """That very version of that very object."""
+    return {"name": enactment.name, "uid": enactment.uid, "resourceVersion": enactment.resource_version}
+
+
+def _soonest(*seconds: float | None) -> float | None:
+    return min((each for each in seconds if each is not None), default=None)
+
+
+def _all_of(policies: Store) -> Mapper:
+    """Every policy: a node may come to match, or cease to match, any of them."""
+    return lambda _: policies.keys()
+
+
+def _what_selects(node: Object) -> object:
+    facts = node_facts(node)
+    return facts.labels, facts.ready
+
+
+def _what_is_reported(enactment: Object) -> object:
+    facts = enactment_facts(enactment)
+    return facts.admitted, facts.reported, facts.phase, facts.deleting

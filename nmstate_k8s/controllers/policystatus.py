@@ -1,0 +1,170 @@
+"""Sums a policy up on its status, from its enactments. Leader only; the one writer of NNCP.status.
+
+Nothing is counted and kept: the status is computed anew from what enactments report, and written where it differs
+from what is there, at the pace of `nmstate_k8s.controllers.pace`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PolicyStatusReconciler"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import structlog
+
+from nmstate_k8s.api.conditions import EnactmentPhase, PolicyPhase, policy_conditions, policy_phase
+from nmstate_k8s.api.meta import CONTROLLER_MANAGER
+from nmstate_k8s.api.policy import PolicyStatus
+from nmstate_k8s.controllers.pace import Pace
+from nmstate_k8s.controllers.world import World
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.controller import Result
+from nmstate_k8s.core.errors import Conflict, NotFound
+from nmstate_k8s.core.events import EventRecorder
+from nmstate_k8s.core.objects import Key, Object
+from nmstate_k8s.core.store import Store
+from nmstate_k8s.domain.kinds import POLICIES
+from nmstate_k8s.domain.policy.facts import EnactmentFacts, PolicyFacts, policy_facts
+from nmstate_k8s.domain.policy.summary import Summary, summarise
+
+log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
+
+
+class _View(msgspec.Struct):
+    status: PolicyStatus = PolicyStatus()
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What we remember of a policy from one reconcile to the next; without it, nothing but a write more."""
+
+    uid: str
+    version: int
+    status: PolicyStatus
+    """The newest that we know of, written or found, and the version of the policy that it is of."""
+    told: frozenset[tuple[str, int]]
+    """The enactments, by uid and generation, whose final failure was told by an event."""
+    pace: Pace
+
+
+class PolicyStatusReconciler:
+    """Keeps the status of each policy true."""
+
+    def __init__(self, client: Client, policies: Store, world: World, events: EventRecorder) -> None:
+        self._client = client
+        self._policies = policies
+        self._world = world
+        self._events = events
+        self._memories: dict[str, _Memory] = {}
+
+    async def reconcile(self, key: Key) -> Result | None:
+        """One policy: sum up, tell of new failures, write what changed."""
+        obj = self._policies.get(key)
+        if obj is None:
+            self._memories.pop(key.name, None)
+            return None
+        policy = policy_facts(obj)
+        matching = self._world.matching(policy.name, policy.node_selector)
+        enactments = self._enactments(policy, matching.nodes)
+        summary = summarise(policy.generation, matching.nodes, enactments)
+        memory = self._memory(obj, policy, enactments)
+        memory = self._memories[policy.name] = self._tell(obj, policy, enactments, memory)
+        wait = await self._write(policy, summary, memory)
+        return Result(requeue_after=wait or matching.recheck_after)
+
+    def _enactments(self, policy: PolicyFacts, nodes: Mapping[str, object]) -> dict[str, EnactmentFacts]:
+        """The enactments of that very policy, by node."""
+        return {
+            each.node: each
+            for each in self._world.enactments(policy.name)
+            if each.node in nodes and each.policy_uid in ("", policy.uid)
+        }
+
+    def _memory(self, obj: Object, policy: PolicyFacts, enactments: Mapping[str, EnactmentFacts]) -> _Memory:
+        """What is remembered, or what the policy's own status says where nothing is (we have just come to lead)."""
+        memory = self._memories.get(policy.name)
+        version = _version(obj)
+        if memory is not None and memory.uid == policy.uid:
+            if version <= memory.version:
+                return memory
+            return replace(memory, version=version, status=obj.view(_View).status)
+        status = obj.view(_View).status
+        degraded = policy_phase(status.conditions) is PolicyPhase.DEGRADED
+        known = degraded and status.observed_generation == policy.generation
+        told = _failures(policy, enactments) if known else {}
+        return _Memory(policy.uid, version, status, frozenset(told), Pace())
+
+    def _tell(
+        self, obj: Object, policy: PolicyFacts, enactments: Mapping[str, EnactmentFacts], memory: _Memory
+    ) -> _Memory:
+        """An event for each node that has failed for good since we last looked."""
+        failures = _failures(policy, enactments)
+        for identity, each in failures.items():
+            if identity not in memory.told:
+                note = f"node {each.node} failed to configure generation {policy.generation}: {each.message}"
+                self._events.event(obj, "Warning", "ReconcileFailed", note, "Configure")
+        return replace(memory, told=frozenset(failures))
+
+    async def _write(self, policy: PolicyFacts, summary: Summary, memory: _Memory) -> float | None:
+        """Write the status if it changed and its turn has come; else the seconds until then."""
+        before = memory.status
+        wanted = _status(policy.generation, summary, before, self._client.clock.now())
+        if wanted == before:
+            return None
+        now = self._client.clock.monotonic()
+        edited = before.observed_generation != policy.generation
+        wait = memory.pace.wait(now, urgent=policy_phase(before.conditions) is not summary.phase)
+        if wait and not edited:
+            return wait
+        body = {"metadata": {"name": policy.name, "uid": policy.uid}, "status": wanted}
+        try:
+            answer = await self._client.apply(POLICIES, body, field_manager=CONTROLLER_MANAGER, subresource="status")
+        except (Conflict, NotFound) as error:
+            log.debug("policy is another one or gone", error=str(error))
+            return None
+        self._memories[policy.name] = replace(
+            memory, version=_version(answer), status=wanted, pace=memory.pace.written(now)
+        )
+        if edited or policy_phase(before.conditions) is not summary.phase:
+            log.info(
+                "policy has a new phase",
+                generation=policy.generation,
+                phase=summary.phase.value,
+                message=summary.message,
+            )
+        return None
+
+
+def _failures(policy: PolicyFacts, enactments: Mapping[str, EnactmentFacts]) -> dict[tuple[str, int], EnactmentFacts]:
+    """The enactments that failed for good in the policy's generation."""
+    return {
+        (each.uid, policy.generation): each
+        for each in enactments.values()
+        if each.phase_of(policy.generation) is EnactmentPhase.FAILED
+    }
+
+
+def _version(obj: Object) -> int:
+    return int(obj.metadata.resource_version or 0)
+
+
+def _status(generation: int, summary: Summary, before: PolicyStatus, now: datetime) -> PolicyStatus:
+    """The whole status; equal to the one before where nothing is new."""
+    unavailable = summary.counts.unavailable
+    counts = {str(generation): unavailable}
+    counted = before.last_unavailable_node_count_update
+    if counted is None or before.unavailable_node_count_map != counts:
+        counted = now.replace(microsecond=0)
+    return PolicyStatus(
+        observed_generation=generation,
+        conditions=policy_conditions(
+            summary.phase, summary.message, generation=generation, now=now, previous=before.conditions
+        ),
+        unavailable_node_count=unavailable,
+        unavailable_node_count_map=counts,
+        last_unavailable_node_count_update=counted,
+    )

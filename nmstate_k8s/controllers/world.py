@@ -1,0 +1,156 @@
+"""What the controller knows of the cluster: nodes, handler pods and enactments, as facts kept up to date.
+
+- Each event costs work for the one object that changed: it is read once, and found again by name.
+- **Read your own writes**: what we wrote counts at once, although the watch tells of it later. Otherwise a plan
+  made in between could give one slot to two nodes. A write that the watch does not confirm for a while is
+  ``unconfirmed``; whoever plans asks the API server for it, so that nothing here outlives the object.
+- A node runs a handler while a handler pod is on it, and, if it has enactments, for a while longer: a handler
+  that is replaced by a newer one takes nothing away.
+"""
+
+from __future__ import annotations
+
+__all__ = ["HANDLER_GRACE", "CONFIRM_WITHIN", "Matching", "World"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nmstate_k8s.core.clock import SYSTEM_CLOCK, Clock
+from nmstate_k8s.core.informer import Event, Informer
+from nmstate_k8s.core.objects import Key, Object
+from nmstate_k8s.domain.policy.facts import EnactmentFacts, NodeFacts, enactment_facts, node_facts, pod_node
+from nmstate_k8s.domain.policy.selection import matches
+
+HANDLER_GRACE = 60.0
+"""Seconds for which a node with enactments may be without a handler pod and still be one of the policy's."""
+
+CONFIRM_WITHIN = 10.0
+"""Seconds in which the watch tells of our writes, or else we ask."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The nodes that a policy is to be brought about on, and after how many seconds time alone may change that."""
+
+    nodes: Mapping[str, NodeFacts]
+    recheck_after: float | None = None
+
+
+class World:
+    """Fed by informers and by what we write; read by the reconcilers."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._nodes: dict[str, NodeFacts] = {}
+        self._pods: dict[str, set[Key]] = {}
+        self._left: dict[str, float] = {}
+        self._enactments: dict[str, dict[str, EnactmentFacts]] = {}
+        self._unconfirmed: dict[str, tuple[EnactmentFacts, float]] = {}
+
+    def follow(self, *, nodes: Informer, pods: Informer, enactments: Informer) -> None:
+        """Be told of all changes. Before any controller is, so that it finds them here."""
+        nodes.add_handler(self.on_node)
+        pods.add_handler(self.on_pod)
+        enactments.add_handler(self.on_enactment)
+
+    # --- What happens ---------------------------------------------------------------------------------------
+
+    def on_node(self, event: Event) -> None:
+        """A Node changed."""
+        if event.new is None:
+            self._nodes.pop(event.key.name, None)
+            self._left.pop(event.key.name, None)
+        else:
+            self._nodes[event.key.name] = node_facts(event.new)
+
+    def on_pod(self, event: Event) -> None:
+        """A handler's pod changed."""
+        before = pod_node(event.old) if event.old else pod_node(event.object)
+        after = pod_node(event.new) if event.new else ""
+        if before and before != after:
+            pods = self._pods.get(before, set())
+            pods.discard(event.key)
+            if not pods and self._pods.pop(before, None) is not None:
+                self._left[before] = self._clock.monotonic()
+        if after:
+            self._pods.setdefault(after, set()).add(event.key)
+            self._left.pop(after, None)
+
+    def on_enactment(self, event: Event) -> None:
+        """An enactment changed; news that are older than what we wrote are passed over."""
+        facts = enactment_facts(event.object)
+        written = self._unconfirmed.get(facts.name)
+        if written and _older(facts, written[0]):
+            return
+        self._unconfirmed.pop(facts.name, None)
+        if event.new is None:
+            self._remove(facts)
+        else:
+            self._put(facts)
+
+    # --- What we did ------------------------------------------------------------------------------------------
+
+    def wrote(self, obj: Object) -> EnactmentFacts:
+        """An enactment as the API server answered; it counts unless something newer is known."""
+        facts = enactment_facts(obj)
+        known = self._enactments.get(facts.policy, {}).get(facts.name)
+        if known is None or _older(known, facts):
+            self._put(facts)
+            self._unconfirmed[facts.name] = (facts, self._clock.monotonic())
+        return facts
+
+    def unconfirmed(self, policy: str) -> list[tuple[EnactmentFacts, float]]:
+        """The policy's enactments that we wrote and have not been told of, and for how many seconds."""
+        if not self._unconfirmed:
+            return []
+        now = self._clock.monotonic()
+        return [(facts, now - since) for facts, since in self._unconfirmed.values() if facts.policy == policy]
+
+    def confirm(self, facts: EnactmentFacts, found: Object | None) -> None:
+        """The API server was asked for an unconfirmed enactment: that is how it stands; None: it is gone."""
+        if self._unconfirmed.get(facts.name, (None, 0.0))[0] is not facts:
+            return
+        del self._unconfirmed[facts.name]
+        if found is None:
+            self._remove(facts)
+        else:
+            self.wrote(found)
+
+    # --- What is asked ----------------------------------------------------------------------------------------
+
+    def enactments(self, policy: str) -> list[EnactmentFacts]:
+        """All enactments that bear the policy's name."""
+        return list(self._enactments.get(policy, {}).values())
+
+    def matching(self, policy: str, selector: Mapping[str, str]) -> Matching:
+        """The nodes that match the selector and run a handler."""
+        with_enactment = {each.node for each in self._enactments.get(policy, {}).values()}
+        now = self._clock.monotonic()
+        nodes: dict[str, NodeFacts] = {}
+        recheck: float | None = None
+        for name, node in self._nodes.items():
+            if not matches(node.labels, selector):
+                continue
+            if name in self._pods:
+                nodes[name] = node
+            elif name in with_enactment:
+                left = self._left.get(name, self._started) + HANDLER_GRACE - now
+                if left > 0:
+                    nodes[name] = node
+                    recheck = left if recheck is None else min(recheck, left)
+        return Matching(nodes, recheck)
+
+    def _put(self, facts: EnactmentFacts) -> None:
+        self._enactments.setdefault(facts.policy, {})[facts.name] = facts
+
+    def _remove(self, facts: EnactmentFacts) -> None:
+        of_policy = self._enactments.get(facts.policy, {})
+        of_policy.pop(facts.name, None)
+        if not of_policy:
+            self._enactments.pop(facts.policy, None)
+
+
+def _older(one: EnactmentFacts, other: EnactmentFacts) -> bool:
+    """Whether one is an earlier version than the other; versions of a kind count upwards."""
+    return int(one.resource_version or 0) < int(other.resource_version or 0)
