@@ -1,0 +1,112 @@
+"""The control plane: which programs run with which flags, in the order in which they need one another."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import sys
+import time
+from pathlib import Path
+
+from . import binaries, plan
+from .errors import LabError
+from .paths import Paths
+from .pki import Pki
+from .session import Session
+
+__all__ = ["PARTS", "forwarder", "start", "wait_ready"]
+
+ETCD = "http://127.0.0.1:2379"
+SERVER = f"https://{plan.GATEWAY}:{plan.API_PORT}"
+PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+PROXY_CONFIG = """\
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+clientConnection: {{kubeconfig: {kubeconfig}}}
+# One proxy, on the nodes' router, serves the service addresses for all of them. Replies must come back by way of it.
+hostnameOverride: node1
+mode: iptables
+clusterCIDR: {pods}
+iptables: {{masqueradeAll: true, minSyncPeriod: 1s}}
+conntrack: {{maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}}
+healthzBindAddress: 127.0.0.1:10256
+metricsBindAddress: 127.0.0.1:10249
+"""
+
+
+def _flags(paths: Paths, pki: Pki) -> dict[str, list[str]]:
+    def kubeconfig(user: str) -> str:
+        return f"--kubeconfig={pki.kubeconfig(paths.pki / f'{user}.kubeconfig', user, SERVER)}"
+
+    proxy = paths.state / "kube-proxy.yaml"
+    pki.kubeconfig(paths.pki / "proxy.kubeconfig", "proxy", SERVER)
+    proxy.write_text(PROXY_CONFIG.format(kubeconfig=paths.pki / "proxy.kubeconfig", pods=plan.POD_NETWORK))
+    accounts = pki.key("service-accounts")
+    return {
+        "etcd": [
+            f"--data-dir={paths.state / 'etcd'}", "--unsafe-no-fsync", "--log-level=warn",
+            f"--listen-client-urls={ETCD}", f"--advertise-client-urls={ETCD}",
+            "--listen-peer-urls=http://127.0.0.1:2380",
+        ],
+        "kube-apiserver": [
+            f"--etcd-servers={ETCD}", f"--secure-port={plan.API_PORT}", f"--advertise-address={plan.GATEWAY}",
+            f"--tls-cert-file={pki.certificate('apiserver')}", f"--tls-private-key-file={pki.key('apiserver')}",
+            f"--client-ca-file={pki.authority}",
+            f"--kubelet-client-certificate={pki.certificate('kubelet-client')}",
+            f"--kubelet-client-key={pki.key('kubelet-client')}",
+            f"--kubelet-certificate-authority={pki.authority}",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--service-account-key-file={accounts}", f"--service-account-signing-key-file={accounts}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+            "--allow-privileged=true", f"--service-cluster-ip-range={plan.SERVICE_NETWORK}",
+            "--enable-aggregator-routing=true", f"--cert-dir={paths.state / 'apiserver'}",
+        ],
+        "kube-controller-manager": [
+            kubeconfig("controller-manager"), "--leader-elect=false", "--use-service-account-credentials",
+            f"--service-account-private-key-file={accounts}", f"--root-ca-file={pki.authority}",
+            f"--cluster-signing-cert-file={pki.authority}", f"--cluster-signing-key-file={pki.key('ca')}",
+        ],
+        "kube-scheduler": [kubeconfig("scheduler"), "--leader-elect=false"],
+        "kube-proxy": [f"--config={proxy}"],
+    }  # fmt: skip
+
+
+def start(session: Session, pki: Pki) -> None:
+    """Start every part that does not run. They wait for one another by themselves, by ending and being started anew."""
+    paths = session.paths
+    for name, flags in _flags(paths, pki).items():
+        program = binaries.find(paths, name)
+        if program is None:
+            raise LabError(f"{name} is neither built nor found; run `hack/lab build`")
+        session.spawn(name, [program, *flags], log=paths.logs / f"{name}.log", restart=True)
+
+
+def forwarder(session: Session) -> None:
+    """Make the API server answer on a loopback port of the host, for tools outside of the lab's network."""
+    main = Path(__file__).parent / "__main__.py"
+    argv = [sys.executable, "-I", main, "_forward", plan.GATEWAY, str(plan.API_PORT)]
+    session.spawn("forward", argv, log=session.paths.logs / "forward.log", restart=True, inherit=True)
+
+
+def wait_ready(session: Session, *, timeout: float) -> None:
+    """Until the API server says that it is ready (through the loopback port: so that works, too)."""
+    pki = Pki(session.paths.pki)
+    context = ssl.create_default_context(cafile=str(pki.authority))
+    context.load_cert_chain(pki.certificate("admin"), pki.key("admin"))
+    deadline = time.monotonic() + timeout
+    last = "no answer"
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPSConnection("127.0.0.1", session.port, context=context, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            answer = connection.getresponse()
+            last = answer.read().decode(errors="replace")
+            if answer.status == 200:
+                return
+        except (OSError, http.client.HTTPException) as error:
+            last = str(error)
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    raise LabError(f"the API server is not ready after {timeout:.0f} s; see `hack/lab logs kube-apiserver`", last)

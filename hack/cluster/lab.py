@@ -1,0 +1,141 @@
+"""Bringing a whole lab up and down: converges to what is wanted, whatever state it finds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from . import agent, controlplane, dnsmasq, guest, images, kernel, network, nodes, plan
+from .api import Api
+from .errors import LabError
+from .paths import Paths
+from .pki import Pki
+from .plan import Node
+from .say import Progress
+from .session import Session
+
+__all__ = ["Settings", "down", "find_nodes", "known_nodes", "settings", "up"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a lab was made of; set when it is made, and kept until it is taken down."""
+
+    nodes: int
+    memory: int
+    kernel: str
+    image: str
+
+
+def _settings_file(paths: Paths) -> Path:
+    return paths.state / "settings.json"
+
+
+def settings(paths: Paths) -> Settings:
+    try:
+        return Settings(**json.loads(_settings_file(paths).read_text()))
+    except FileNotFoundError as error:
+        raise LabError("the lab was not brought up to its end; run `hack/lab up`") from error
+
+
+def known_nodes(paths: Paths) -> list[Node]:
+    return [Node(index) for index in range(1, settings(paths).nodes + 1)]
+
+
+def find_nodes(paths: Paths, names: Sequence[str]) -> list[Node]:
+    known = {node.name: node for node in known_nodes(paths)}
+    for name in names:
+        if name not in known:
+            raise LabError(f"there is no node {name}; the lab has {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+def up(paths: Paths, progress: Progress, *, count: int | None, memory: int) -> Session:
+    """A lab with its nodes on and Ready. One that runs already is completed: parts and nodes that lack are started.
+
+    `count`: nodes wanted; a running lab gets more, never fewer. None: as many as it has, or 2.
+    """
+    session = Session.find(paths)
+    if session is not None and not _settings_file(paths).exists():
+        progress.tell("a lab was left half made: taking it down first")
+        session.finish()
+        session = None
+    if session is None:
+        shutil.rmtree(paths.state, ignore_errors=True)
+        session = _begin(paths, progress, count or 2, memory)
+    elif count and count > settings(paths).nodes:
+        _save(paths, Settings(**{**asdict(settings(paths)), "nodes": count}))
+    _converge(session, progress)
+    return session
+
+
+def _save(paths: Paths, wanted: Settings) -> None:
+    new = _settings_file(paths).with_suffix(".new")
+    new.write_text(json.dumps(asdict(wanted)))
+    new.rename(_settings_file(paths))
+
+
+def _begin(paths: Paths, progress: Progress, count: int, memory: int) -> Session:
+    linux, image = kernel.find(paths), guest.find_image(paths)
+    if linux is None or image is None:
+        raise LabError("parts of the lab are not built; run `hack/lab build`")
+    session = Session.begin(paths)
+    network.set_up(session)
+    nodes.enter_chroot(session, linux, image)
+    _save(paths, Settings(count, memory, str(linux), str(image)))
+    progress.tell("namespaces and wires are there")
+    return session
+
+
+def _converge(session: Session, progress: Progress) -> None:
+    paths = session.paths
+    pki = Pki(paths.pki)
+    wanted = known_nodes(paths)
+    pki.make_control_plane()
+    parts = session.parts()
+    started = []
+    dnsmasq.start(session, plan.WIRES[0])
+    for node in wanted:
+        if not parts.get(node.name, {}).get("running"):
+            nodes.prepare(session, node, pki)
+            if node.name not in parts:
+                network.add_node(session, node)
+            nodes.on(session, node, memory=settings(paths).memory)
+            started.append(node)
+    controlplane.forwarder(session)
+    controlplane.start(session, pki)
+    pki.kubeconfig(paths.kubeconfig, "admin", f"https://127.0.0.1:{session.port}")
+    api = Api(session)
+    with progress.step("control plane") if started else nullcontext():
+        controlplane.wait_ready(session, timeout=120)
+        for node in wanted:
+            nodes.label(api, node)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        for waiting in [pool.submit(_await_node, session, node, progress, node in started) for node in wanted]:
+            waiting.result()
+
+
+def _await_node(session: Session, node: Node, progress: Progress, new: bool) -> None:
+    if new:
+        with progress.step(f"{node.name} answers"):
+            agent.wait_answer(session, node, timeout=nodes.BOOT_TIMEOUT)
+        with progress.step(f"{node.name} Ready"):
+            nodes.wait_ready(session, node, timeout=nodes.BOOT_TIMEOUT)
+        images.load_all(session, node)
+    else:
+        nodes.wait_ready(session, node, timeout=nodes.BOOT_TIMEOUT)
+
+
+def down(paths: Paths) -> bool:
+    """End the lab and forget it, disks and all. False where there was none."""
+    session = Session.find(paths)
+    if session is not None:
+        session.finish()
+    existed = paths.state.exists()
+    shutil.rmtree(paths.state, ignore_errors=True)
+    return existed or session is not None

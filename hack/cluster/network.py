@@ -1,0 +1,65 @@
+"""The lab's network: bridges as wires, a tap for each NIC of a node, routes to the pods. All in the lab's namespace."""
+
+from __future__ import annotations
+
+from . import plan
+from .run import run
+from .session import Session
+
+__all__ = ["add_node", "node_batch", "set_up", "set_up_batch"]
+
+MANAGEMENT = "mgmt"
+# Services are reached by way of this router, which must not tell nodes of a shorter way.
+SYSCTLS = {
+    "net.ipv4.ip_forward": "1",
+    "net.ipv6.conf.all.forwarding": "1",
+    "net.ipv4.conf.all.send_redirects": "0",
+    "net.ipv4.conf.default.send_redirects": "0",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv6.conf.all.accept_dad": "0",
+    "net.ipv6.conf.default.accept_dad": "0",
+}
+
+
+def set_up_batch() -> str:
+    """`ip` commands for what does not depend on nodes."""
+    lines = ["link set lo up", f"address replace {plan.SERVICE_API}/32 dev lo"]
+    for wire in plan.WIRES:
+        lines += [
+            f"link add {wire.bridge} type bridge",
+            f"address add {wire.address4}/24 dev {wire.bridge}",
+            f"address add {wire.address6}/64 dev {wire.bridge}",
+            f"link set {wire.bridge} up",
+        ]
+    lines += [
+        f"link add {MANAGEMENT} type bridge",
+        f"address add {plan.MANAGEMENT_GATEWAY}/24 dev {MANAGEMENT}",
+        f"link set {MANAGEMENT} up",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def node_batch(node: plan.Node) -> str:
+    """`ip` commands for one node: its taps, each on its wire, and the way to its pods."""
+    bridges = (*(wire.bridge for wire in plan.WIRES), MANAGEMENT)
+    lines = []
+    for tap, bridge in zip(node.taps(), bridges, strict=True):
+        lines += [f"tuntap add dev {tap} mode tap", f"link set {tap} master {bridge}", f"link set {tap} up"]
+    lines.append(f"route replace {node.pods} via {node.address} dev {plan.WIRES[0].bridge}")
+    return "\n".join(lines) + "\n"
+
+
+def set_up(session: Session) -> None:
+    settings = [f"{name}={value}" for name, value in SYSCTLS.items()]
+    run(*session.inside("sysctl", "-q", "-w", *settings, mounts=True), what="setting up the lab's network")
+    _ip(session, set_up_batch())
+
+
+def add_node(session: Session, node: plan.Node) -> None:
+    """Make the node's taps and the way to its pods."""
+    _ip(session, node_batch(node))
+
+
+def _ip(session: Session, batch: str) -> None:
+    run(*session.inside("ip", "-batch", "-"), stdin=batch, what="setting up the lab's network")
