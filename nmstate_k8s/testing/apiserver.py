@@ -1,0 +1,277 @@
+"""A real etcd and kube-apiserver for tests, in seconds.
+
+* Binaries come from KUBEBUILDER_ASSETS, else PATH, else the cache that `hack/lab build` fills; nothing is
+  downloaded. Without them `start` raises `MissingBinaries`, which says what to do.
+* Everything listens on free loopback ports and keeps its files in one temporary folder, which is removed.
+* There are no controllers: namespaces stay in Terminating, nothing is garbage collected, pods are not run.
+  Service accounts are not created for pods either, so a pod can be written without one.
+* The API server can be stopped, killed and started again with its data; etcd can be compacted.
+
+    with ControlPlane.start() as plane:
+        plane.install_crds(Path("manifests/crds"))
+        async with Client(plane.config) as client: ...
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import ssl
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from nmstate_k8s.core.config import ClusterConfig, StaticToken
+from nmstate_k8s.testing.pki import Authority, Pair, write_key
+from nmstate_k8s.testing.processes import Child, free_ports
+
+__all__ = ["ControlPlane", "MissingBinaries", "find_binary"]
+
+VERSION: Final = "v1.36.3"
+START_SECONDS: Final = 60.0
+
+
+class MissingBinaries(RuntimeError):
+    """There is no kube-apiserver or no etcd on this machine."""
+
+
+def find_binary(name: str, env: Mapping[str, str] = os.environ) -> Path:
+    """
+    :raises MissingBinaries: naming the places where it was looked for.
+    """
+    cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folders = [cache / "nmstate-k8s" / "controlplane" / VERSION]
+    if env.get("KUBEBUILDER_ASSETS"):
+        folders.insert(0, Path(env["KUBEBUILDER_ASSETS"]))
+    on_path = shutil.which(name, path=env.get("PATH"))
+    places = [folder / name for folder in folders]
+    if on_path:
+        places.insert(len(places) - 1, Path(on_path))
+    for place in places:
+        if os.access(place, os.X_OK):
+            return place
+    looked = ", ".join(str(folder) for folder in folders)
+    raise MissingBinaries(f"no {name} in {looked} nor on PATH: run `hack/lab build` or set KUBEBUILDER_ASSETS")
+
+
+class ControlPlane:
+    """One etcd, one API server, and the administrator's way in."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `start`."""
+        self._folder = folder
+        self._etcd_binary = find_binary("etcd")
+        self._apiserver_binary = find_binary("kube-apiserver")
+        authority = Authority(folder)
+        self._authority = authority
+        self._serving = authority.issue("apiserver", "kube-apiserver", hosts=("127.0.0.1", "localhost"))
+        self._admin = authority.issue("admin", "admin", groups=("system:masters",))
+        write_key(folder / "service-accounts.key")
+        self._etcd_port, self._peer_port, self._port = free_ports(3)
+        self._etcd: Child | None = None
+        self._apiserver: Child | None = None
+
+    @classmethod
+    @contextmanager
+    def start(cls) -> Iterator[Self]:
+        """Everything up and ready; everything gone afterwards.
+
+        :raises MissingBinaries: if this machine has none.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="nmstate-k8s-apiserver-"))
+        try:
+            plane = cls(folder)
+            try:
+                plane.start_etcd()
+                plane.start_apiserver()
+                yield plane
+            finally:
+                plane.stop()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def config(self) -> ClusterConfig:
+        """The administrator's configuration."""
+        return self._config(self._admin)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, for kubectl and other tools."""
+        path = self._folder / "kubeconfig"
+        user = {"client-certificate": str(self._admin.cert), "client-key": str(self._admin.key)}
+        cluster = {"server": self.server, "certificate-authority": str(self._authority.pair.cert)}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "admin", "user": user}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+        }
+        path.write_text(json.dumps(content))
+        return path
+
+    def config_for(self, user: str, *groups: str) -> ClusterConfig:
+        """The configuration of any user, by a client certificate of his own."""
+        return self._config(self._authority.issue(f"user-{user.replace(':', '-')}", user, groups=groups))
+
+    def config_with_token(self, token: str) -> ClusterConfig:
+        """The configuration of whom a token speaks for (a service account's, from the token API)."""
+        return replace(self.config, cert_file="", key_file="", credentials=StaticToken(token))
+
+    def start_etcd(self) -> None:
+        """Start etcd with the data that it has."""
+        url = f"http://127.0.0.1:{self._etcd_port}"
+        peer = f"http://127.0.0.1:{self._peer_port}"
+        self._etcd = Child(
+            "etcd",
+            [
+                self._etcd_binary,
+                f"--data-dir={self._folder / 'etcd'}",
+                f"--listen-client-urls={url}",
+                f"--advertise-client-urls={url}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=default={peer}",
+                "--unsafe-no-fsync=true",
+                "--log-level=warn",
+            ],
+            self._folder / "etcd.log",
+        )
+        self._wait_ready(self._etcd, self._etcd_ready)
+
+    def start_apiserver(self) -> None:
+        """Start the API server, with the data that etcd has, and wait until it is ready."""
+        keys = self._folder / "service-accounts.key"
+        self._apiserver = Child(
+            "kube-apiserver",
+            [
+                self._apiserver_binary,
+                f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+                "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",
+                f"--secure-port={self._port}",
+                f"--tls-cert-file={self._serving.cert}",
+                f"--tls-private-key-file={self._serving.key}",
+                f"--client-ca-file={self._authority.pair.cert}",
+                f"--cert-dir={self._folder}",
+                f"--service-account-key-file={keys}",
+                f"--service-account-signing-key-file={keys}",
+                "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+                "--service-cluster-ip-range=10.96.0.0/16",
+                "--authorization-mode=Node,RBAC",
+                "--disable-admission-plugins=ServiceAccount",
+                "--allow-privileged=true",
+                "--profiling=false",
+                "--endpoint-reconciler-type=none",
+                "--shutdown-delay-duration=0s",
+            ],
+            self._folder / "apiserver.log",
+        )
+        self._wait_ready(self._apiserver, self._apiserver_ready)
+
+    def stop_apiserver(self, *, kill: bool = False) -> None:
+        """End the API server; its data stays."""
+        if self._apiserver is not None:
+            self._apiserver.stop(kill=kill)
+
+    def stop(self) -> None:
+        """End everything."""
+        for child in (self._apiserver, self._etcd):
+            if child is not None:
+                child.stop(kill=True)
+
+    def compact(self) -> int:
+        """Make etcd forget all history; the revision that is left."""
+        revision = int(self._etcd_call("/v3/maintenance/status")["header"]["revision"])
+        self._etcd_call("/v3/kv/compaction", {"revision": revision, "physical": True})
+        return revision
+
+    def install_crds(self, path: Path) -> list[str]:
+        """Apply the CRDs in a file or in a folder's files and wait until they are served; their names."""
+        import yaml
+
+        files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        documents = [each for file in files for each in yaml.safe_load_all(file.read_text())]
+        names = [each["metadata"]["name"] for each in documents if each["kind"] == "CustomResourceDefinition"]
+        base = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        for document in documents:
+            name = document["metadata"]["name"]
+            self.call("PATCH", f"{base}/{name}?fieldManager=test&force=true", document)
+        deadline = time.monotonic() + START_SECONDS
+        while not all(_established(self.call("GET", f"{base}/{name}")) for name in names):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not established: {names}")
+            time.sleep(0.05)
+        return names
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """One blocking request as the administrator, for fixtures outside an event loop."""
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, context=self._ssl_context(), timeout=10)
+        kind = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
+        with contextlib.closing(connection):
+            connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": kind})
+            response = connection.getresponse()
+            data = response.read()
+        if response.status >= 300:
+            raise RuntimeError(f"{method} {path}: {response.status} {data.decode(errors='replace')}")
+        return json.loads(data) if data[:1] == b"{" else data.decode()
+
+    def _config(self, who: Pair) -> ClusterConfig:
+        return ClusterConfig(
+            server=self.server,
+            ca_file=str(self._authority.pair.cert),
+            cert_file=str(who.cert),
+            key_file=str(who.key),
+        )
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        context = self.config.ssl_context()
+        assert context is not None
+        return context
+
+    def _apiserver_ready(self) -> bool:
+        # The bootstrap of roles and the system's namespaces are part of /readyz.
+        return bool(self.call("GET", "/readyz") == "ok")
+
+    def _etcd_ready(self) -> bool:
+        return "header" in self._etcd_call("/v3/maintenance/status")
+
+    def _etcd_call(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self._etcd_port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("POST", path, json.dumps(body or {}))
+            answer = json.loads(connection.getresponse().read())
+        if "header" not in answer:
+            raise RuntimeError(f"etcd {path}: {answer}")
+        return answer
+
+    def _wait_ready(self, child: Child, ready: Any) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while child.running:
+            try:
+                if ready():
+                    return
+                problem = "not ready"
+            except (OSError, http.client.HTTPException, RuntimeError, ValueError) as error:
+                problem = str(error)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{child.name} is not ready: {problem}\n{child.last_words()}")
+            time.sleep(0.1)
+        raise RuntimeError(f"{child.name} ended while it started:\n{child.last_words()}")
+
+
+def _established(crd: Mapping[str, Any]) -> bool:
+    conditions = crd.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

@@ -1,0 +1,74 @@
+"""Child processes of a test run that never outlive it, and ports for them."""
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["Child", "free_ports"]
+
+STOP_SECONDS = 10.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on the loopback that nobody has now, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+class Child:
+    """A process in a group of its own, ended by its id: at `stop`, at our exit, and if we are killed."""
+
+    def __init__(self, name: str, command: Sequence[str | Path], log: Path) -> None:
+        self.name = name
+        self.log = log
+        # If we die without a chance to clean up, the kernel ends the child.
+        guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*guard, *map(str, command)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        atexit.register(self.stop)
+
+    @property
+    def pid(self) -> int:
+        """The process's id, and its group's."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it, gently or at once, and wait until it has ended."""
+        atexit.unregister(self.stop)
+        if not self.running:
+            return
+        self.signal(signal.SIGKILL if kill else signal.SIGTERM)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self._process.wait(STOP_SECONDS)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its whole group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def last_words(self, lines: int = 15) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,39 @@
+"""Fixtures for everybody: a real API server for a whole run, a client of it, a clock."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.testing.apiserver import ControlPlane
+from nmstate_k8s.testing.clock import LoopClock
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """A real etcd and kube-apiserver, shared by the whole run: use names of your own."""
+    with ControlPlane.start() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def crds(control_plane: ControlPlane) -> list[str]:
+    """Our own kinds, served by the real API server; their names."""
+    return control_plane.install_crds(ROOT / "manifests" / "crds")
+
+
+@pytest_asyncio.fixture
+async def client(control_plane: ControlPlane) -> AsyncIterator[Client]:
+    """The administrator's client of the real API server."""
+    async with Client(control_plane.config) as client:
+        yield client
+
+
+@pytest.fixture
+def clock() -> LoopClock:
+    """A wall clock that follows the event loop's time, virtual or not."""
+    return LoopClock()
