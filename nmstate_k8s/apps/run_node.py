@@ -1,0 +1,143 @@
+"""The node's handler: carries out the enactments of its node and reports the node's state.
+
+It starts, says how it is, and ends what an earlier handler left behind without the API server.
+"""
+
+from __future__ import annotations
+
+__all__ = ["main", "run"]
+
+import asyncio
+import socket
+import sys
+
+from nmstate_k8s.api.meta import HANDLER_MANAGER
+from nmstate_k8s.apps.logs import configure_logging
+from nmstate_k8s.apps.node_settings import NodeSettings
+from nmstate_k8s.apps.settings import SettingsError
+from nmstate_k8s.controllers.enactment import EnactmentReconciler, Node
+from nmstate_k8s.controllers.enactmentwriter import ClientEnactmentWriter
+from nmstate_k8s.controllers.nodestate import NodeStateReporter
+from nmstate_k8s.controllers.nodestatewriter import ClientNodeStateWriter
+from nmstate_k8s.controllers.takeover import Afterwards, Takeover
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.config import ClusterConfig
+from nmstate_k8s.core.controller import Controller
+from nmstate_k8s.core.errors import ConfigError
+from nmstate_k8s.core.events import EventRecorder
+from nmstate_k8s.core.manager import Manager, Stage
+from nmstate_k8s.core.objects import Object
+from nmstate_k8s.core.predicates import generation_changed
+from nmstate_k8s.domain.enactment.naming import node_selector
+from nmstate_k8s.domain.host.boot import boot_id
+from nmstate_k8s.domain.host.executor import Executor
+from nmstate_k8s.domain.host.journal import Journal
+from nmstate_k8s.domain.host.lock import NodeLock
+from nmstate_k8s.domain.host.netlink import NetlinkWatch
+from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost, nmstate_version
+from nmstate_k8s.domain.host.probes.cluster import ApiServerProbe, NodeReadinessProbe
+from nmstate_k8s.domain.host.probes.dns import DnsProbe
+from nmstate_k8s.domain.host.probes.ping import PingProbe
+from nmstate_k8s.domain.host.probes.runner import ProbeRunner
+from nmstate_k8s.domain.host.transaction import Transactions
+from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES, NODES
+from nmstate_k8s.domain.nodestate.filter import without_status
+
+GRACE_SECONDS = 760.0
+"""A little less than the pod's: a transaction ends in commit or rollback, not in SIGKILL."""
+
+
+async def run(settings: NodeSettings, config: ClusterConfig) -> None:
+    """Run until told to stop."""
+    host = LibnmstateHost()
+    async with Client(config, user_agent=HANDLER_MANAGER) as client:
+        manager = Manager(client, health_address=settings.health_address, grace_seconds=GRACE_SECONDS)
+        recorder = manager.event_recorder(HANDLER_MANAGER, settings.identity)
+        reporter = NodeStateReporter(
+            host,
+            ClientNodeStateWriter(client, settings.node),
+            nmstate_version=nmstate_version(),
+            clock=manager.clock,
+        )
+        transactions = _transactions(settings, manager, host, recorder, reporter)
+        takeover = Takeover(NodeLock(settings.lock_file), transactions, clock=manager.clock)
+        manager.add_ready_check("takeover", takeover.problem)
+        manager.add(takeover, stage=Stage.SERVERS)
+        manager.add(Afterwards(takeover, _enactments(settings, manager, transactions, recorder)))
+        _report(settings, manager, takeover, reporter)
+        try:
+            await manager.run()
+        finally:
+            await transactions.wait_idle()
+            host.close()
+            takeover.release()
+
+
+def _transactions(
+    settings: NodeSettings,
+    manager: Manager,
+    host: LibnmstateHost,
+    recorder: EventRecorder,
+    reporter: NodeStateReporter,
+) -> Transactions:
+    client, clock = manager.client, manager.clock
+    probes = ProbeRunner(
+        [
+            PingProbe(socket.AF_INET),
+            PingProbe(socket.AF_INET6),
+            DnsProbe(settings.dns_host, name_servers=host.name_servers),
+            ApiServerProbe(client),
+            NodeReadinessProbe(client, settings.node),
+        ],
+        clock=clock,
+    )
+    node = Object.from_dict({"metadata": {"name": settings.node, "uid": settings.node}}, NODES)
+
+    def notify(reason: str, note: str, *, warning: bool = True) -> None:
+        recorder.event(node, "Warning" if warning else "Normal", reason, note, "Configure")
+
+    executor = Executor(
+        host,
+        probes,
+        Journal(settings.journal),
+        clock=clock,
+        notify=notify,
+        network_changed=client.reset_connections,
+    )
+    return Transactions(executor, clock=clock, failpoints=settings.failpoints, busy=reporter.hold)
+
+
+def _enactments(
+    settings: NodeSettings, manager: Manager, transactions: Transactions, recorder: EventRecorder
+) -> Controller:
+    enactments = manager.informer(ENACTMENTS, label_selector=node_selector(settings.node))
+    reconciler = EnactmentReconciler(
+        node=Node(settings.node, boot_id()),
+        store=enactments.store,
+        writer=ClientEnactmentWriter(manager.client),
+        transactions=transactions,
+        recorder=recorder,
+        clock=manager.clock,
+        retries=settings.retries,
+    )
+    controller = Controller("enactment", reconciler, grace_seconds=GRACE_SECONDS, clock=manager.clock)
+    controller.watch(enactments, predicate=generation_changed)
+    return controller
+
+
+def _report(settings: NodeSettings, manager: Manager, takeover: Takeover, reporter: NodeStateReporter) -> None:
+    own = manager.informer(NODE_STATES, field_selector=f"metadata.name={settings.node}", trim=without_status)
+    own.add_handler(reporter.on_event)
+    manager.add(Afterwards(takeover, NetlinkWatch(reporter.changed)))
+    manager.add(Afterwards(takeover, reporter))
+
+
+def main() -> None:
+    """The program `nmstate-handler node`."""
+    try:
+        settings = NodeSettings.from_environment()
+        config = ClusterConfig.in_cluster()
+    except (SettingsError, ConfigError) as error:
+        sys.exit(f"nmstate-handler: {error}")
+    configure_logging(settings.log_level)
+    asyncio.run(run(settings, config))

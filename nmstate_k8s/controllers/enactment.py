@@ -1,0 +1,186 @@
+"""The node's enactments: brings about what this node is admitted to, one after the other, and tells how it went.
+
+Watches the enactments of this node, nothing else. The order of a reconcile: tell what could not be told before;
+decide on the server's own word whether there is anything to do; say Progressing; run the transaction; conclude.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from nmstate_k8s.api.conditions import EnactmentPhase
+from nmstate_k8s.api.enactment import Enactment, EnactmentSpec, EnactmentStatus
+from nmstate_k8s.api.meta import POLICY_LABEL, POLICY_UID_ANNOTATION
+from nmstate_k8s.controllers.enactmentwriter import EnactmentWriter
+from nmstate_k8s.core.clock import Clock
+from nmstate_k8s.core.controller import Result
+from nmstate_k8s.core.errors import NotFound
+from nmstate_k8s.core.events import EventRecorder
+from nmstate_k8s.core.objects import Key, Object
+from nmstate_k8s.core.store import Store
+from nmstate_k8s.domain.host.assignment import Assignment, assignment
+from nmstate_k8s.domain.host.outcome import Outcome
+from nmstate_k8s.domain.host.report import captured_before, concluded, progressing
+from nmstate_k8s.domain.host.requests import Task
+from nmstate_k8s.domain.host.retries import Retries
+from nmstate_k8s.domain.kinds import POLICIES
+
+__all__ = ["EnactmentReconciler", "Node"]
+
+_log = structlog.get_logger(__name__)
+
+
+class Transactions(Protocol):
+    """What carries the work out (`domain.host.transaction.Transactions`)."""
+
+    async def run(self, task: Task) -> Outcome:
+        """Bring a task about, or leave the node as it was."""
+
+    async def holds(self, task: Task) -> bool:
+        """Whether the node is as the task wants it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """This node, in this boot."""
+
+    name: str
+    boot_id: str
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What this process knows of one enactment beyond its status."""
+
+    uid: str
+    verified: int | None = None
+    """The generation that was seen to be true."""
+    next_try: tuple[int, float] | None = None
+    """A generation, and when it may be tried again."""
+    untold: tuple[EnactmentStatus, float | None] | None = None
+    """A result that the API server has not taken yet."""
+
+
+@dataclass(slots=True)
+class EnactmentReconciler:
+    """One enactment of this node."""
+
+    node: Node
+    store: Store
+    writer: EnactmentWriter
+    transactions: Transactions
+    recorder: EventRecorder
+    clock: Clock
+    retries: Retries
+    _known: dict[Key, _Memory] = field(default_factory=dict)
+
+    async def reconcile(self, key: Key) -> Result | None:
+        cached = self.store.get(key)
+        if cached is None:
+            self._known.pop(key, None)
+            return None
+        memory = self._remembered(cached)
+        if memory.untold is not None:
+            await self._tell(cached, memory)
+        if self._assigned(cached, memory) is Assignment.NOTHING:
+            return None
+        try:
+            fresh = await self.writer.read(key.name)
+        except NotFound:
+            return None
+        memory = self._remembered(fresh)
+        todo = self._assigned(fresh, memory)
+        if todo is Assignment.NOTHING:
+            return None
+        if (wait := self._wait(fresh, memory)) > 0:
+            return Result(requeue_after=wait)
+        return await self._work(fresh, memory, todo)
+
+    async def _work(self, fresh: Object, memory: _Memory, todo: Assignment) -> Result | None:
+        enactment = fresh.view(Enactment)
+        spec, status = _spec(enactment), enactment.status
+        task = _task(fresh, spec, status)
+        if todo is Assignment.VERIFY and await self.transactions.holds(task):
+            memory.verified = spec.policy_generation
+            return None
+        begun = progressing(
+            spec, status, boot_id=self.node.boot_id, transaction_id=task.transaction_id, now=self.clock.now()
+        )
+        await self.writer.write(fresh, begun)
+        log = _log.bind(transaction=task.transaction_id, policy=task.policy, generation=task.generation)
+        log.info("transaction begins")
+        outcome = await self.transactions.run(task)
+        told, phase, delay = concluded(begun, outcome, node=self.node.name, retries=self.retries, now=self.clock.now())
+        log.info("transaction ended", phase=phase.value, again_in=delay, details=told.failure and told.failure.details)
+        memory.verified = spec.policy_generation if phase is EnactmentPhase.AVAILABLE else None
+        memory.next_try = None if delay is None else (spec.policy_generation, self.clock.monotonic() + delay)
+        memory.untold = (told, delay)
+        if phase is EnactmentPhase.FAILED:
+            self._announce(fresh, told)
+        return await self._tell(fresh, memory)
+
+    async def _tell(self, target: Object, memory: _Memory) -> Result | None:
+        """Write a result that is known. If that fails it is kept, and told before anything else is done."""
+        assert memory.untold is not None
+        status, delay = memory.untold
+        try:
+            await self.writer.write(target, status)
+        except NotFound:
+            _log.info("the enactment is gone, its result is not told", enactment=target.name)
+        memory.untold = None
+        return None if delay is None else Result(requeue_after=delay)
+
+    def _assigned(self, enactment: Object, memory: _Memory) -> Assignment:
+        view = enactment.view(Enactment)
+        verified = view.spec is not None and memory.verified == view.spec.policy_generation
+        return assignment(view, boot_id=self.node.boot_id, verified=verified)
+
+    def _wait(self, enactment: Object, memory: _Memory) -> float:
+        """Seconds that a retry still has to wait; another generation need not."""
+        if memory.next_try is None:
+            return 0.0
+        generation, when = memory.next_try
+        if _spec(enactment.view(Enactment)).policy_generation != generation:
+            return 0.0
+        return max(when - self.clock.monotonic(), 0.0)
+
+    def _remembered(self, enactment: Object) -> _Memory:
+        memory = self._known.get(enactment.key)
+        if memory is None or memory.uid != enactment.uid:
+            memory = self._known[enactment.key] = _Memory(enactment.uid)
+        return memory
+
+    def _announce(self, enactment: Object, status: EnactmentStatus) -> None:
+        failing = next((each for each in status.conditions if each.type == "Failing"), None)
+        self.recorder.event(
+            _policy(enactment), "Warning", "ReconcileFailed", failing.message if failing else "", "Configure"
+        )
+
+
+def _spec(enactment: Enactment) -> EnactmentSpec:
+    assert enactment.spec is not None
+    return enactment.spec
+
+
+def _task(enactment: Object, spec: EnactmentSpec, status: EnactmentStatus) -> Task:
+    return Task(
+        transaction_id=uuid.uuid4().hex[:12],
+        policy=enactment.labels.get(POLICY_LABEL, ""),
+        generation=spec.policy_generation,
+        desired=spec.desired_state,
+        capture=spec.capture,
+        captured=captured_before(spec, status),
+    )
+
+
+def _policy(enactment: Object) -> Object:
+    """The policy, as far as an event needs it: the node may not read policies."""
+    metadata = {
+        "name": enactment.labels.get(POLICY_LABEL, ""),
+        "uid": enactment.metadata.annotations.get(POLICY_UID_ANNOTATION, ""),
+    }
+    return Object.from_dict({"metadata": metadata}, POLICIES)

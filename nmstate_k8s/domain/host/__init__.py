@@ -1,0 +1,1 @@
+"""The node itself: libnmstate, NetworkManager, probes, and the transaction that changes a network safely."""

@@ -1,0 +1,57 @@
+"""Whole states compared: is the node, after a rollback, as it was?
+
+What moves by itself is left out, order in lists of named things does not count, and the answer names paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from nmstate_k8s.domain.nodestate.filter import filtered
+
+__all__ = ["differences"]
+
+_MOVING = frozenset({"neighbors", "min-mtu", "max-mtu", "features"})
+"""LLDP neighbours come and go; the others follow the driver."""
+
+
+def differences(before: bytes, after: bytes) -> tuple[str, ...]:
+    """The paths at which two states differ, as people say them; empty if they are the same."""
+    return tuple(_walk(_keyed(filtered(before)), _keyed(filtered(after)), ""))
+
+
+def _walk(old: Any, new: Any, path: str) -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            if key not in _MOVING:
+                where = f"{path}{key}" if key.startswith("[") else f"{path}.{key}".lstrip(".")
+                yield from _walk(old.get(key), new.get(key), where)
+    elif old != new and not (_empty(old) and _empty(new)):
+        yield path
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == {} or value == []
+
+
+def _keyed(value: Any) -> Any:
+    """Lists as mappings: by name where each entry has one, else by content, so that order does not count."""
+    if isinstance(value, Mapping):
+        return {key: _keyed(inner) for key, inner in value.items()}
+    if isinstance(value, list) and value:
+        names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in value]
+        if all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
+            return {f"[{name}]": _keyed(entry) for name, entry in zip(names, value, strict=True)}
+        kinds = [f"[{entry.get('name')} {entry.get('type')}]" if isinstance(entry, Mapping) else "" for entry in value]
+        if all(isinstance(name, str) for name in names) and len(set(kinds)) == len(kinds):
+            return {kind: _keyed(entry) for kind, entry in zip(kinds, value, strict=True)}
+        if all(isinstance(entry, Mapping) for entry in value):
+            return {f"[{_label(entry)}]": entry for entry in value}
+    return value
+
+
+def _label(entry: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(entry, order="sorted").decode()

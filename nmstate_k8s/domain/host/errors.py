@@ -1,0 +1,37 @@
+"""What can go wrong on the host, in the domain's own words.
+
+HostError             libnmstate, NetworkManager or the host said no; .kind .message .log
+├── DesiredStateError the desired state or its captures cannot be meant, on any node and any day
+└── HostUnavailable   NetworkManager or the system bus does not answer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["HostError", "DesiredStateError", "HostUnavailable"]
+
+
+class HostError(Exception):
+    """Something on the host failed. `kind` is libnmstate's word for it where libnmstate said it."""
+
+    def __init__(self, kind: str, message: str, log: Iterable[str] = ()) -> None:
+        super().__init__(kind, message)
+        self.kind = kind
+        self.message = message
+        self.log = tuple(log)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+
+class DesiredStateError(HostError):
+    """The state cannot be meant: a misspelt key, a wrong type, a capture that finds nothing. Lasting."""
+
+    def __init__(self, kind: str, message: str, log: Iterable[str] = (), interface: str = "") -> None:
+        super().__init__(kind, message, log)
+        self.interface = interface
+
+
+class HostUnavailable(HostError):
+    """NetworkManager or the system bus does not answer."""

@@ -1,0 +1,115 @@
+"""The host through libnmstate: the only module that imports it.
+
+- libnmstate runs in one worker thread, one call at a time, with the GIL released.
+- It is imported in that thread with the first call: starting up needs no NetworkManager and no 15 MB.
+- Its errors become `HostError`; its log lines go to our log, and with an error to whoever catches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from typing import Any, TypeVar
+
+import structlog
+
+from nmstate_k8s.domain.host.errors import DesiredStateError, HostError, HostUnavailable
+from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
+
+__all__ = ["LibnmstateHost", "nmstate_version"]
+
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+_LEVELS = {40: "error", 30: "warning", 20: "info"}
+_QUIET = frozenset({"show"})
+"""Calls that come every minute and warn each time of what nobody can change (no Wi-Fi in a data centre)."""
+
+
+def nmstate_version() -> str:
+    """The version of libnmstate in this program."""
+    import libnmstate
+
+    return libnmstate.NMSTATE_VERSION
+
+
+class LibnmstateHost:
+    """The network of the machine that this process runs on."""
+
+    def __init__(self) -> None:
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="libnmstate")
+
+    async def show(self) -> bytes:
+        return await self._call("show", lambda raw, log: raw.show(log=log))
+
+    async def parse(self, desired: bytes, captured: bytes = b"{}") -> bytes:
+        return await self._meant("fill", lambda raw, log: raw.fill(desired, captured, log=log))
+
+    async def captures(self, expressions: bytes, current: bytes) -> bytes:
+        return await self._meant("captures", lambda raw, log: raw.captures(expressions, current, log=log))
+
+    async def validate(self, desired: bytes, current: bytes) -> None:
+        await self._call("validate", lambda raw, log: raw.validate(desired, current, log=log))
+
+    async def diff(self, desired: bytes, current: bytes) -> bytes:
+        return await self._call("diff", lambda raw, log: raw.diff(desired, current, log=log))
+
+    async def statistic(self, desired: bytes, current: bytes) -> bytes:
+        return await self._call("statistic", lambda raw, log: raw.statistic(desired, current, log=log))
+
+    async def apply(self, desired: bytes, *, rollback_seconds: int) -> None:
+        await self._call(
+            "apply", lambda raw, log: raw.apply(desired, commit=False, rollback_timeout=rollback_seconds, log=log)
+        )
+
+    async def commit(self, checkpoint: str) -> None:
+        await self._call("commit", lambda raw, log: raw.commit(checkpoint, log=log))
+
+    async def rollback(self, checkpoint: str) -> None:
+        await self._call("rollback", lambda raw, log: raw.rollback(checkpoint, log=log))
+
+    async def networkmanager(self, *, device_names: bool = False) -> NetworkManager:
+        found = await self._call("networkmanager", lambda raw, log: raw.networkmanager(device_names=device_names))
+        checkpoints = tuple(Checkpoint(*checkpoint) for checkpoint in found.checkpoints)
+        return NetworkManager(found.owner, found.version, checkpoints)
+
+    async def name_servers(self) -> list[str]:
+        return await self._call("name_servers", lambda raw, log: raw.name_servers(log=log))
+
+    def close(self) -> None:
+        """Let the worker end after the call that it is at. Nothing can be asked any more."""
+        self._worker.shutdown(wait=False)
+
+    async def _meant(self, name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
+        try:
+            return await self._call(name, work)
+        except HostError as error:
+            raise DesiredStateError(error.kind, error.message, error.log) from error
+
+    async def _call(self, name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, _carry_out, name, work)
+
+
+def _carry_out(name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
+    from libnmstate import errors, raw
+
+    lines: list[Any] = []
+    try:
+        return work(raw, lines)
+    except errors.DBusError as error:
+        raise HostUnavailable("NetworkManagerUnavailable", error.message) from error
+    except errors.NmstateError as error:
+        told = [f"{_LEVELS.get(line.level, 'debug')} {line.target}: {line.message}" for line in error.log]
+        raise HostError(error.kind, _one_text(error), told) from error
+    finally:
+        for line in lines:
+            level = "debug" if name in _QUIET else _LEVELS.get(line.level, "debug")
+            getattr(_log, level)("libnmstate", call=name, target=line.target, line=line.message)
+
+
+def _one_text(error: Any) -> str:
+    """Where in an expression it is wrong, is said in words: a caret under a line is lost in a condition."""
+    line = getattr(error, "line", "")
+    return f"{error.message} in `{line}` at character {error.position + 1}" if line else str(error.message)

@@ -1,0 +1,101 @@
+"""How a transaction ended, and the one sentence about it that stands on the enactment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nmstate_k8s.domain.host.prepare import Prepared
+from nmstate_k8s.domain.host.probes.result import ProbeResult
+
+__all__ = ["Fault", "MAX_MESSAGE", "Outcome", "message"]
+
+MAX_MESSAGE = 300
+GENERATE = "generate"
+GENERATE_PREFIX = "failure generating desiredState and capturedStates"
+"""Scripts look for it at the beginning of the message."""
+
+_WHAT_FAILED: Mapping[str, str] = {
+    "read": "the node's state cannot be read",
+    GENERATE: "the policy cannot be carried out",
+    "validate": "apply refused",
+    "inspect": "cannot begin",
+    "journal": "cannot begin",
+    "apply": "apply failed",
+    "locate": "apply lost",
+    "probe": "probe failed",
+    "commit": "commit failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What went wrong first."""
+
+    stage: str
+    reason: str
+    """The kind of error as one word."""
+    cause: str
+    """For people: a part of a sentence."""
+    interface: str = ""
+    details: str = ""
+    lasting: bool = False
+    """Trying again cannot help: the policy itself must change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended. Without a fault the node is as desired, and probed."""
+
+    transaction_id: str
+    prepared: Prepared | None = None
+    fault: Fault | None = None
+    touched: bool = False
+    """Whether anything on the node was changed, if only for a while."""
+    kept: bool = False
+    """Whether it was committed; with a fault: but what came after failed."""
+    rollback_seconds: float | None = None
+    """How long the way back took; None: there was none."""
+    unlike: tuple[str, ...] = ()
+    """Paths at which the node, after the way back, is not as it was."""
+    stranded: tuple[str, ...] = ()
+    """Probes that fail after the way back, too."""
+    probes: tuple[ProbeResult, ...] = ()
+    timing: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.fault is None
+
+
+def message(node: str, outcome: Outcome, retry: str = "") -> str:
+    """At most 300 characters: node, stage, cause, what was done, what comes next; in a line that begins `Error:`."""
+    fault = outcome.fault
+    if fault is None:
+        return ""
+    head = f"{GENERATE_PREFIX}\n" if fault.stage == GENERATE else ""
+    begin = f"{head}Error: node {node}: {_WHAT_FAILED.get(fault.stage, fault.stage)}: "
+    end = f"; {_what_was_done(outcome)}" + (f". {retry}" if retry else "")
+    room = max(MAX_MESSAGE - len(begin) - len(end), 40)
+    cause = " ".join(fault.cause.split())
+    return begin + (cause if len(cause) <= room else f"{cause[: room - 1]}…") + end
+
+
+def _what_was_done(outcome: Outcome) -> str:
+    if not outcome.touched:
+        return "nothing was changed"
+    if outcome.kept:
+        return "the change is active, but may not outlive a power cut"
+    if outcome.rollback_seconds is None:
+        return "rolled back" if not outcome.unlike else f"not as before: {_some(outcome.unlike)}"
+    done = f"rolled back in {outcome.rollback_seconds:.1f} s"
+    if outcome.stranded:
+        done += f", but {_some(outcome.stranded)} still fails"
+    if outcome.unlike:
+        done += f", but not as before: {_some(outcome.unlike)}"
+    return done
+
+
+def _some(names: tuple[str, ...]) -> str:
+    shown = [name if len(name) <= 48 else f"{name[:47]}…" for name in names[:2]]
+    return ", ".join(shown) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

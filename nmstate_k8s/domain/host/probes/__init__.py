@@ -1,0 +1,1 @@
+"""Connectivity probes: whether the node still reaches what it reached before."""

@@ -1,0 +1,80 @@
+"""The host as the rest of the program sees it: a small protocol, so that a fake can stand in.
+
+States are JSON bytes: most of them are only handed on, kept or compared. All of it may raise `HostError`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+__all__ = ["Checkpoint", "Host", "NetworkManager"]
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint of NetworkManager. It has no owner: whose it is, only the one who made it can know."""
+
+    path: str
+    """Starts again at …/1 with each NetworkManager: means something only together with its bus name."""
+    created: int
+    """Milliseconds since boot."""
+    devices: tuple[str, ...]
+    rollback_timeout: int
+    """Seconds from `created` on; 0: it never rolls back by itself."""
+
+
+class NetworkManager(NamedTuple):
+    """NetworkManager as D-Bus shows it."""
+
+    owner: str
+    """Its unique bus name: another one means that it was restarted."""
+    version: str
+    checkpoints: tuple[Checkpoint, ...]
+
+
+class Host(Protocol):
+    """The network of this node. One call at a time reaches libnmstate; the event loop never waits for it.
+
+    Cancelling an awaited call does not stop it: libnmstate goes on, and the next call waits for it.
+    """
+
+    async def show(self) -> bytes:
+        """The current state."""
+
+    async def parse(self, desired: bytes, captured: bytes = b"{}") -> bytes:
+        """The desired state with its references to captures filled in, as libnmstate reads it.
+
+        :raises DesiredStateError: if it cannot be read.
+        """
+
+    async def captures(self, expressions: bytes, current: bytes) -> bytes:
+        """{name: expression} resolved against a current state: {name: state}.
+
+        :raises DesiredStateError: if an expression is wrong.
+        """
+
+    async def validate(self, desired: bytes, current: bytes) -> None:
+        """Raise where `apply` would refuse before it changes anything."""
+
+    async def diff(self, desired: bytes, current: bytes) -> bytes:
+        """The part of the desired state that differs from the current one."""
+
+    async def statistic(self, desired: bytes, current: bytes) -> bytes:
+        """{"features": […], "topology": […]} of a desired state."""
+
+    async def apply(self, desired: bytes, *, rollback_seconds: int) -> None:
+        """Make it so without commit: a checkpoint stays, which takes it back after these seconds."""
+
+    async def commit(self, checkpoint: str) -> None:
+        """Keep what was applied since this checkpoint."""
+
+    async def rollback(self, checkpoint: str) -> None:
+        """Take back what was applied since this checkpoint."""
+
+    async def networkmanager(self, *, device_names: bool = False) -> NetworkManager:
+        """NetworkManager's bus name, version and checkpoints.
+
+        :raises HostUnavailable: if it does not answer.
+        """
+
+    async def name_servers(self) -> list[str]:
+        """The DNS servers in use."""

@@ -1,0 +1,124 @@
+"""The status of an enactment, from what it was and how a transaction went. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from nmstate_k8s.api.conditions import EnactmentPhase, enactment_conditions
+from nmstate_k8s.api.enactment import (
+    CapturedState,
+    EnactmentSpec,
+    EnactmentStatus,
+    Failure,
+    MetaInfo,
+    ProbeResult,
+)
+from nmstate_k8s.domain.host.defaults import with_defaults
+from nmstate_k8s.domain.host.outcome import Outcome, message
+from nmstate_k8s.domain.host.prepare import MAX_STATE_BYTES
+from nmstate_k8s.domain.host.retries import Retries
+
+__all__ = ["progressing", "captured_before", "concluded"]
+
+MAX_DETAILS = 8_000
+"""Characters of libnmstate's own words on the enactment; the handler's log has all of them."""
+META_VERSION = "0"
+
+
+def progressing(
+    spec: EnactmentSpec, previous: EnactmentStatus, *, boot_id: str, transaction_id: str, now: datetime
+) -> EnactmentStatus:
+    """Before anything is changed. Of another generation nothing is kept."""
+    same = previous.policy_generation == spec.policy_generation
+    kept = previous if same else EnactmentStatus()
+    desired = with_defaults(spec.desired_state)
+    return EnactmentStatus(
+        conditions=enactment_conditions(EnactmentPhase.PROGRESSING, now=now, previous=kept.conditions),
+        desired_state=desired if _fits(desired) else None,
+        desired_state_meta_info=MetaInfo(version=META_VERSION, time=_whole(now)),
+        policy_generation=spec.policy_generation,
+        captured_states=kept.captured_states,
+        features=kept.features,
+        retry_count=kept.retry_count,
+        boot_id=boot_id,
+        transaction_id=transaction_id,
+    )
+
+
+def captured_before(spec: EnactmentSpec, status: EnactmentStatus) -> Mapping[str, Any]:
+    """What the captures found earlier for this very generation."""
+    if status.policy_generation != spec.policy_generation:
+        return {}
+    return {name: captured.state for name, captured in status.captured_states.items()}
+
+
+def concluded(
+    status: EnactmentStatus, outcome: Outcome, *, node: str, retries: Retries, now: datetime
+) -> tuple[EnactmentStatus, EnactmentPhase, float | None]:
+    """After a transaction: the status, its phase, and seconds until the next attempt where there is one."""
+    phase, failed, delay = _verdict(status, outcome, retries)
+    retry = retries.told(failed) if phase is EnactmentPhase.RETRYING else ""
+    generation = str(status.policy_generation)
+    prepared, fault = outcome.prepared, outcome.fault
+    changes: dict[str, Any] = {
+        "conditions": enactment_conditions(phase, message(node, outcome, retry), now=now, previous=status.conditions),
+        "retry_count": {generation: failed} if failed else {},
+        "failure": None
+        if fault is None
+        else Failure(
+            stage=fault.stage,
+            reason=fault.reason,
+            interface=fault.interface,
+            details=_details(outcome),
+        ),
+        "probes": tuple(
+            ProbeResult(name=probe.name, result=probe.result, milliseconds=probe.milliseconds, message=probe.message)
+            for probe in outcome.probes
+        ),
+        "timing": dict(outcome.timing),
+    }
+    if prepared is not None:
+        changes["features"] = prepared.features
+        changes["desired_state"] = msgspec.json.decode(prepared.desired) or None
+        changes["captured_states"] = _captured(status, prepared.captured, now)
+    return msgspec.structs.replace(status, **changes), phase, delay
+
+
+def _verdict(status: EnactmentStatus, outcome: Outcome, retries: Retries) -> tuple[EnactmentPhase, int, float | None]:
+    failed = status.retry_count.get(str(status.policy_generation), 0)
+    if outcome.fault is None:
+        return EnactmentPhase.AVAILABLE, failed, None
+    failed += 1
+    delay = None if outcome.fault.lasting else retries.again_after(failed)
+    return (EnactmentPhase.FAILED if delay is None else EnactmentPhase.RETRYING), failed, delay
+
+
+def _captured(status: EnactmentStatus, found: Mapping[str, Any], now: datetime) -> dict[str, CapturedState]:
+    meta = MetaInfo(version=META_VERSION, time=_whole(now))
+    return {
+        name: status.captured_states.get(name) or CapturedState(state=state, meta_info=meta)
+        for name, state in found.items()
+    }
+
+
+def _details(outcome: Outcome) -> str:
+    assert outcome.fault is not None
+    parts = [outcome.fault.details]
+    if outcome.stranded:
+        parts.append(f"after the rollback these probes fail: {', '.join(outcome.stranded)}")
+    if outcome.unlike:
+        parts.append(f"after the rollback the node is not as before at: {', '.join(outcome.unlike)}")
+    text = "\n".join(filter(None, parts))
+    return text if len(text) <= MAX_DETAILS else f"{text[:MAX_DETAILS]}…"
+
+
+def _fits(desired: Any) -> bool:
+    return len(msgspec.json.encode(desired)) <= MAX_STATE_BYTES
+
+
+def _whole(now: datetime) -> datetime:
+    return now.replace(microsecond=0)

@@ -1,0 +1,310 @@
+"""The node's transaction as a table of named steps, each of them pure.
+
+A step is a request and what follows from its answer: the next state and the name of the next step. Nothing here
+does I/O or looks at a clock, so that a test can run through every path, and a crash be put between any two steps.
+
+    read ─ prepare ─ inspect ─ journal ─ apply ─ locate ─ note ─ probe ─ check ─ commit ─ sync ─ close ─ END
+              │         │                  │        │               │      │        │
+             END     leftover, foreign…    └────────┴─ find ─ back ─ reprobe ─ compare ─ shut ─ END
+    (no change)        └─ read
+
+- Recovery, at the handler's start, is the same table from `inspect` on, without a task: it ends when nothing of
+  an earlier transaction is left.
+- A checkpoint is only ever committed or rolled back by its path, and ours is told from foreign ones by what was
+  there before, by NetworkManager's bus name and by the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from nmstate_k8s.domain.host import compare
+from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
+from nmstate_k8s.domain.host.explain import explain_refusal, interfaces_there
+from nmstate_k8s.domain.host.foreign import next_foreign
+from nmstate_k8s.domain.host.journal import Record
+from nmstate_k8s.domain.host.outcome import GENERATE, Fault
+from nmstate_k8s.domain.host.prepare import Prepared
+from nmstate_k8s.domain.host.probes.result import ProbeResult
+from nmstate_k8s.domain.host.protocol import NetworkManager
+from nmstate_k8s.domain.host.requests import (
+    Apply,
+    CloseJournal,
+    Commit,
+    FindCheckpoints,
+    Inspect,
+    Inspection,
+    Prepare,
+    ReadState,
+    Request,
+    RollBack,
+    RunProbes,
+    SyncProfiles,
+    Task,
+    Wait,
+    WriteJournal,
+)
+
+__all__ = ["CHECKPOINT_SECONDS", "END", "STEPS", "State", "Step"]
+
+CHECKPOINT_SECONDS = 480
+"""Outlives apply and probes: a dead handler means that NetworkManager takes it back."""
+COMPARISONS = 5
+END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that a transaction knows."""
+
+    task: Task | None
+    before: bytes = b""
+    prepared: Prepared | None = None
+    selected: tuple[str, ...] = ()
+    record: Record | None = None
+    pending: Request | None = None
+    """Decided by one step for the next one to ask."""
+    foreign_seen: Mapping[str, int] = field(default_factory=dict)
+    touched: bool = False
+    kept: bool = False
+    """Committed: from here on there is no way back."""
+    probes: tuple[ProbeResult, ...] = ()
+    fault: Fault | None = None
+    stranded: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+    comparisons: int = 0
+
+
+Next = tuple[State, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is asked, what follows from the answer, and what from a failure."""
+
+    ask: Callable[[State], Request]
+    then: Callable[[State, Any], Next]
+    fails: Callable[[State, Exception], Next]
+
+
+# --- Before anything is changed -------------------------------------------------------------------------------
+
+
+def _read(state: State, before: bytes) -> Next:
+    return replace(state, before=before), "prepare"
+
+
+def _prepared(state: State, answer: tuple[Prepared, tuple[str, ...]]) -> Next:
+    prepared, selected = answer
+    state = replace(state, prepared=prepared, selected=selected)
+    return (state, "inspect") if prepared.change else (state, END)
+
+
+def _inspected(state: State, seen: Inspection) -> Next:
+    record, manager = state.record or seen.record, seen.networkmanager
+    if record and (left_over := record.left_over(manager, seen.boot_id)):
+        return replace(state, pending=RollBack(left_over)), "leftover"
+    if record:
+        return replace(state, pending=CloseJournal(), record=None), "discard"
+    if state.task is None:
+        return state, END
+    if manager.checkpoints:
+        request, foreign_seen = next_foreign(manager.checkpoints, seen.now, state.foreign_seen)
+        return replace(state, pending=request, foreign_seen=foreign_seen), "foreign"
+    return replace(state, record=_record(state.task, seen)), "journal"
+
+
+def _record(task: Task, seen: Inspection) -> Record:
+    return Record(
+        transaction=task.transaction_id,
+        policy=task.policy,
+        generation=task.generation,
+        boot_id=seen.boot_id,
+        networkmanager=seen.networkmanager.owner,
+        checkpoints_before=tuple(checkpoint.path for checkpoint in seen.networkmanager.checkpoints),
+        begun=seen.now,
+    )
+
+
+def _pending(state: State) -> Request:
+    assert state.pending is not None
+    return state.pending
+
+
+def _again(state: State, _: Any) -> Next:
+    """The node may look otherwise now: begin from its state, or in recovery from what is left."""
+    state = replace(state, pending=None, record=None)
+    return state, ("read" if state.task else "inspect")
+
+
+def _discarded(state: State, _: Any) -> Next:
+    return replace(state, pending=None), "inspect"
+
+
+# --- Apply and probe ------------------------------------------------------------------------------------------
+
+
+def _applied(state: State, _: Any) -> Next:
+    return replace(state, touched=True), "locate"
+
+
+def _located(state: State, manager: NetworkManager) -> Next:
+    record = _of(state)
+    path = record.left_over(manager, record.boot_id)
+    if not path:
+        return replace(state, fault=_lost(record, manager)), "find"
+    return replace(state, record=msgspec.structs.replace(record, checkpoint=path)), "note"
+
+
+def _probed(state: State, results: tuple[ProbeResult, ...]) -> Next:
+    state = replace(state, probes=results)
+    failed = [result for result in results if result.result == "Failed"]
+    if not failed:
+        return state, "check"
+    cause = "; ".join(f"{result.name}: {result.message}" for result in failed)
+    fault = Fault("probe", "ProbeFailed", cause, details=cause)
+    return replace(state, fault=fault), "find"
+
+
+def _checked(state: State, manager: NetworkManager) -> Next:
+    record = _of(state)
+    if record.left_over(manager, record.boot_id) != record.checkpoint:
+        return replace(state, fault=_lost(record, manager)), "find"
+    return state, "commit"
+
+
+def _committed(state: State, _: Any) -> Next:
+    return replace(state, kept=True), "sync"
+
+
+def _lost(record: Record, manager: NetworkManager) -> Fault:
+    if manager.owner != record.networkmanager:
+        cause = "NetworkManager was restarted during the apply, nothing guards the change any more"
+        return Fault("locate", "NetworkManagerRestarted", cause)
+    return Fault("locate", "CheckpointLost", "the checkpoint that guards the change is gone")
+
+
+def _of(state: State) -> Record:
+    assert state.record is not None
+    return state.record
+
+
+# --- The way back ---------------------------------------------------------------------------------------------
+
+
+def _found(state: State, manager: NetworkManager) -> Next:
+    record = _of(state)
+    path = record.left_over(manager, record.boot_id)
+    if path:
+        return replace(state, pending=RollBack(path)), "back"
+    return state, ("reprobe" if state.touched else "compare")
+
+
+def _back(state: State, _: Any) -> Next:
+    return replace(state, pending=None), "reprobe"
+
+
+def _not_back(state: State, error: Exception) -> Next:
+    """NetworkManager may have been quicker (its own timeout): the comparison tells."""
+    return _back(_noting(state, f"rollback: {error}"), None)
+
+
+def _reprobed(state: State, results: tuple[ProbeResult, ...]) -> Next:
+    stranded = tuple(result.name for result in results if result.result == "Failed")
+    return replace(state, stranded=stranded), "compare"
+
+
+def _compared(state: State, after: bytes) -> Next:
+    unlike = compare.differences(state.before, after)
+    state = replace(state, unlike=unlike, comparisons=state.comparisons + 1)
+    if unlike and state.comparisons < COMPARISONS:
+        return state, "settle"
+    return state, "shut"
+
+
+def _shut(state: State, _: Any) -> Next:
+    return state, END
+
+
+def _noting(state: State, text: str) -> State:
+    assert state.fault is not None
+    details = "\n".join(filter(None, (state.fault.details, text)))
+    return replace(state, fault=replace(state.fault, details=details))
+
+
+# --- What follows from failures -------------------------------------------------------------------------------
+
+
+def _fault(stage: str, error: Exception, state: State) -> Fault:
+    if isinstance(error, DesiredStateError):
+        details = "\n".join((str(error), *error.log))
+        return Fault(GENERATE, error.kind, error.message, error.interface, details, lasting=True)
+    if isinstance(error, HostError):
+        desired = state.task.desired if state.task else None
+        told = explain_refusal(error.message, desired, interfaces_there(state.before))
+        return Fault(stage, error.kind, told.cause, told.interface, "\n".join((str(error), *error.log)))
+    return Fault(stage, type(error).__name__, str(error) or type(error).__name__, details=repr(error))
+
+
+def _stops(stage: str) -> Callable[[State, Exception], Next]:
+    """Nothing was changed yet: that is the end."""
+    return lambda state, error: (replace(state, fault=_fault(stage, error, state)), END)
+
+
+def _shuts(stage: str) -> Callable[[State, Exception], Next]:
+    """Nothing was changed yet, but the journal may be there."""
+    return lambda state, error: (replace(state, fault=_fault(stage, error, state)), "shut")
+
+
+def _returns(stage: str) -> Callable[[State, Exception], Next]:
+    """Something was changed, or may have been: go back."""
+    return lambda state, error: (replace(state, fault=_fault(stage, error, state), touched=True), "find")
+
+
+def _goes_on(step: str, what: str) -> Callable[[State, Exception], Next]:
+    """On the way back nothing stops us; what failed is kept in the details."""
+    return lambda state, error: (_noting(state, f"{what}: {error}"), step)
+
+
+def _committed_but(state: State, error: Exception) -> Next:
+    """Kept, but perhaps not on the disk, or the journal is still there: not Available, and tried again."""
+    return replace(state, fault=_fault("commit", error, state)), END
+
+
+STEPS: Mapping[str, Step] = {
+    "read": Step(lambda _: ReadState(), _read, _stops("read")),
+    "prepare": Step(lambda state: Prepare(_task(state), state.before), _prepared, _stops("validate")),
+    "inspect": Step(lambda _: Inspect(), _inspected, _stops("inspect")),
+    "leftover": Step(_pending, _again, _stops("inspect")),
+    "discard": Step(_pending, _discarded, _stops("inspect")),
+    "foreign": Step(_pending, _again, _again),
+    "journal": Step(lambda state: WriteJournal(_of(state)), lambda state, _: (state, "apply"), _shuts("journal")),
+    "apply": Step(lambda state: Apply(_desired(state), CHECKPOINT_SECONDS), _applied, _returns("apply")),
+    "locate": Step(lambda _: FindCheckpoints(), _located, _returns("locate")),
+    "note": Step(lambda state: WriteJournal(_of(state)), lambda state, _: (state, "probe"), _returns("journal")),
+    "probe": Step(lambda state: RunProbes(state.selected, _desired(state)), _probed, _returns("probe")),
+    "check": Step(lambda _: FindCheckpoints(), _checked, _returns("commit")),
+    "commit": Step(lambda state: Commit(_of(state).checkpoint), _committed, _returns("commit")),
+    "sync": Step(lambda _: SyncProfiles(), lambda state, _: (state, "close"), _committed_but),
+    "close": Step(lambda _: CloseJournal(), lambda state, _: (state, END), _committed_but),
+    "find": Step(lambda _: FindCheckpoints(), _found, _goes_on("reprobe", "NetworkManager")),
+    "back": Step(_pending, _back, _not_back),
+    "reprobe": Step(lambda state: RunProbes(state.selected), _reprobed, _goes_on("compare", "probes")),
+    "compare": Step(lambda _: ReadState(), _compared, _goes_on("shut", "state after the rollback")),
+    "settle": Step(lambda _: Wait(1.0), lambda state, _: (state, "compare"), _goes_on("shut", "waiting")),
+    "shut": Step(lambda _: CloseJournal(), _shut, _goes_on(END, "journal")),
+}
+
+
+def _task(state: State) -> Task:
+    assert state.task is not None
+    return state.task
+
+
+def _desired(state: State) -> bytes:
+    assert state.prepared is not None
+    return state.prepared.desired

@@ -1,0 +1,118 @@
+"""The driver of the table of steps: asks, carries out, goes on, and measures.
+
+- One transaction at a time. It ends in commit or rollback whatever happens to who waits for it: cancelling
+  `run` does not cancel it, `wait_idle` waits for it (SIGTERM).
+- Every failure of a step, also one that nobody thought of, is an answer that the table deals with.
+- Before each step lies a failpoint, ``before-<step>``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from nmstate_k8s.core.clock import Clock
+from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.host.executor import Executor
+from nmstate_k8s.domain.host.failpoints import Failpoints
+from nmstate_k8s.domain.host.outcome import Outcome
+from nmstate_k8s.domain.host.requests import Prepare, ReadState, Task
+from nmstate_k8s.domain.host.steps import END, STEPS, State
+
+__all__ = ["Transactions"]
+
+_log = structlog.get_logger(__name__)
+
+
+class Transactions:
+    """Changes the node's network, one task at a time."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        clock: Clock,
+        failpoints: Failpoints | None = None,
+        busy: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._executor = executor
+        self._clock = clock
+        self._failpoints = failpoints or Failpoints()
+        self._busy = busy
+        self._turn = asyncio.Lock()
+
+    async def run(self, task: Task) -> Outcome:
+        """Bring a task about, or leave the node as it was. Never raises what a step raised.
+
+        Cancelling stops the wait, not the transaction.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._alone(State(task), "read")))
+
+    async def holds(self, task: Task) -> bool:
+        """Whether the node is as the task wants it. Changes nothing; what cannot be found out does not hold."""
+        async with self._turn:
+            try:
+                before = await self._executor.carry_out(ReadState())
+                prepared, _ = await self._executor.carry_out(Prepare(task, before))
+            except HostError as error:
+                _log.info("cannot tell whether the node is as desired", policy=task.policy, error=str(error))
+                return False
+            return not prepared.change
+
+    async def recover(self) -> Outcome:
+        """Take back what an earlier handler left behind. Without a fault in the outcome nothing is left."""
+        return await asyncio.shield(asyncio.ensure_future(self._alone(State(None), "inspect")))
+
+    async def wait_idle(self) -> None:
+        """Return when no transaction is under way."""
+        async with self._turn:
+            return
+
+    async def _alone(self, state: State, entry: str) -> Outcome:
+        async with self._turn:
+            self._busy(True)
+            try:
+                return await self._drive(state, entry)
+            finally:
+                self._busy(False)
+
+    async def _drive(self, state: State, step: str) -> Outcome:
+        transaction_id = state.task.transaction_id if state.task else "recovery"
+        log = _log.bind(transaction=transaction_id, policy=state.task.policy if state.task else "")
+        timing: dict[str, float] = {}
+        while step != END:
+            row, begun, name = STEPS[step], self._clock.monotonic(), step
+            try:
+                await self._failpoints.reach(f"before-{step}")
+                answer = await self._executor.carry_out(row.ask(state))
+                state, step = row.then(state, answer)
+            except Exception as error:  # whatever it is, the way back must be gone
+                log.warning("step failed", step=name, error=str(error), exc_info=_unexpected(error))
+                state, step = row.fails(state, error)
+            took = self._clock.monotonic() - begun
+            timing[name] = round(timing.get(name, 0.0) + took, 3)
+            log.info("step", step=name, next=step, seconds=round(took, 3))
+        return _outcome(transaction_id, state, timing)
+
+
+def _unexpected(error: Exception) -> bool:
+    """Errors that a step is known to meet are told in a line; others with where they come from."""
+    return isinstance(error, AssertionError | TypeError | AttributeError | LookupError)
+
+
+def _outcome(transaction_id: str, state: State, timing: dict[str, float]) -> Outcome:
+    back = timing.get("back")
+    return Outcome(
+        transaction_id=transaction_id,
+        prepared=state.prepared,
+        fault=state.fault,
+        touched=state.touched,
+        kept=state.kept,
+        rollback_seconds=None if back is None else back + timing.get("find", 0.0),
+        unlike=state.unlike,
+        stranded=state.stranded,
+        probes=state.probes,
+        timing=timing,
+    )
