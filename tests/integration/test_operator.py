@@ -1,0 +1,235 @@
+"""The operator on a real API server, with the rights that its manifests give it and no others.
+
+There are no controllers of Kubernetes here: nothing is garbage collected, no pod runs. The tests write the status
+that those would write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from nmstate_k8s.api.conditions import NMStatePhase, nmstate_phase
+from nmstate_k8s.api.nmstate import NMState
+from nmstate_k8s.apps.run_operator import installation
+from nmstate_k8s.apps.settings import Environment, OperatorSettings
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.errors import NotFound
+from nmstate_k8s.core.manager import Manager
+from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.install.kinds import CLUSTER_ROLES, NAMESPACES, SERVICE_ACCOUNTS
+from nmstate_k8s.domain.install.render import render
+from nmstate_k8s.domain.install.stack import Manifest, Stack
+from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, NMSTATES
+from nmstate_k8s.testing.apiserver import ControlPlane
+
+pytestmark = pytest.mark.apiserver
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = OperatorSettings.from_environment(
+    Environment({"RELATED_IMAGE_HANDLER_IMAGE": "handler:1", "NNCP_MAX_RETRIES": "3", "POD_NAME": "operator-0"})
+)
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """An API server with install.yaml applied, as a user would."""
+    with ControlPlane.start() as started:
+        for body in yaml.safe_load_all((ROOT / "install.yaml").read_text()):
+            started.call("PATCH", f"{_path(body)}?fieldManager=user&force=true", body)
+        yield started
+
+
+def _path(body: dict[str, Any]) -> str:
+    group = "/apis/" if "/" in body["apiVersion"] else "/api/"
+    kind, metadata = body["kind"], body["metadata"]
+    namespace = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    return f"{group}{body['apiVersion']}{namespace}/{kind.lower()}s/{metadata['name']}"
+
+
+@pytest_asyncio.fixture
+async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
+    """The administrator; what he leaves behind is removed."""
+    async with Client(plane.config) as client:
+        yield client
+        for left in (await client.list(NMSTATES)).items:
+            with suppress(NotFound):
+                await client.delete(NMSTATES, left.name)
+
+
+@asynccontextmanager
+async def operator(plane: ControlPlane, admin: Client) -> AsyncIterator[None]:
+    """An operator at work, as its own account."""
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    answer = await admin.request("POST", SERVICE_ACCOUNTS.path("nmstate-operator", "nmstate", "token"), request)
+    token = Object(answer).to_dict()["status"]["token"]
+    async with Client(plane.config_with_token(token)) as client:
+        manager = Manager(client, grace_seconds=5)
+        manager.add(installation(manager, SETTINGS))
+        running = asyncio.create_task(manager.run(signals=False))
+        try:
+            yield
+        finally:
+            manager.stop()
+            await running
+
+
+async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 20.0) -> T:
+    """What `look` finds, when it finds something."""
+    async with asyncio.timeout(seconds):
+        while True:
+            with suppress(NotFound):
+                if found := await look():
+                    return found
+            await asyncio.sleep(0.05)
+
+
+async def create_nmstate(admin: Client, name: str = "nmstate", **spec: Any) -> Object:
+    return await admin.create(NMSTATES, {"metadata": {"name": name}, "spec": spec})
+
+
+def manifests(nmstate: Object) -> tuple[Manifest, ...]:
+    """What ought to be there for an NMState."""
+    return render(Stack.of(nmstate, nmstate.view(NMState).spec, SETTINGS.install))
+
+
+async def live(admin: Client, manifest: Manifest) -> Object:
+    return await admin.get(manifest.resource, manifest.key.name, manifest.key.namespace)
+
+
+async def in_phase(admin: Client, phase: NMStatePhase, name: str = "nmstate") -> Object:
+    """The NMState, when it is in that phase for its present generation."""
+
+    async def look() -> Object | None:
+        found = await admin.get(NMSTATES, name)
+        status = found.view(NMState).status
+        current = status.observed_generation == found.metadata.generation
+        return found if current and nmstate_phase(status.conditions) is phase else None
+
+    return await eventually(look)
+
+
+async def pods_run(admin: Client) -> None:
+    """What Kubernetes' controllers do when all pods of the stack are ready."""
+    for resource, name, counts in (
+        (DAEMONSETS, "nmstate-handler", ("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable")),
+        (DEPLOYMENTS, "nmstate-webhook", ("replicas", "updatedReplicas", "availableReplicas", "readyReplicas")),
+    ):
+        found = await admin.get(resource, name, "nmstate")
+        status: dict[str, Any] = dict.fromkeys(counts, 1) | {"observedGeneration": found.metadata.generation}
+        if resource == DAEMONSETS:
+            status |= {"currentNumberScheduled": 1, "numberReady": 1, "numberMisscheduled": 0}
+        await admin.merge_patch(resource, name, {"status": status}, namespace="nmstate", subresource="status")
+
+
+@pytest.mark.asyncio
+async def test_an_nmstate_installs_everything(plane: ControlPlane, admin: Client) -> None:
+    """All objects are there, owned by the NMState where they are to go with it; Available when the pods are."""
+    async with operator(plane, admin):
+        nmstate = await create_nmstate(admin)
+        waiting = await in_phase(admin, NMStatePhase.DEPLOYING)
+        for manifest in manifests(nmstate):
+            found = await eventually(lambda wanted=manifest: live(admin, wanted))  # type: ignore[misc]
+            owners = [owner.uid for owner in found.metadata.owner_references]
+            assert owners == ([nmstate.uid] if "ownerReferences" in manifest.body["metadata"] else [])
+        (progressing,) = (one for one in waiting.view(NMState).status.conditions if one.type == "Progressing")
+        assert progressing.reason == "Deploying"
+
+        await pods_run(admin)
+        done = await in_phase(admin, NMStatePhase.AVAILABLE)
+        native = done.view(NMState).status.conditions[:3]
+        assert [one.type for one in native] == ["Available", "Progressing", "Degraded"]
+        assert {one.reason for one in native} == {"SuccessfullyDeployed"}
+        assert all(one.last_transition_time and one.last_heartbeat_time for one in native)
+
+
+@pytest.mark.asyncio
+async def test_what_others_change_is_undone(plane: ControlPlane, admin: Client) -> None:
+    """Deleted, edited, added to: the operator puts it right without being asked."""
+    async with operator(plane, admin):
+        await create_nmstate(admin)
+        await in_phase(admin, NMStatePhase.DEPLOYING)
+        await eventually(lambda: admin.get(DAEMONSETS, "nmstate-handler", "nmstate"))
+        await admin.delete(CLUSTER_ROLES, "nmstate-controller")
+        await admin.merge_patch(
+            NAMESPACES, "nmstate", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+        )
+        await admin.merge_patch(DEPLOYMENTS, "nmstate-webhook", {"spec": {"replicas": 7}}, namespace="nmstate")
+        added = [{"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "X", "value": "y"}}]
+        await admin.json_patch(DAEMONSETS, "nmstate-handler", added, namespace="nmstate")
+
+        async def mended() -> bool:
+            roles = await admin.get(CLUSTER_ROLES, "nmstate-controller")
+            namespace = await admin.get(NAMESPACES, "nmstate")
+            deployment = (await admin.get(DEPLOYMENTS, "nmstate-webhook", "nmstate")).to_dict()
+            handler = (await admin.get(DAEMONSETS, "nmstate-handler", "nmstate")).to_dict()
+            (container,) = handler["spec"]["template"]["spec"]["containers"]
+            return (
+                bool(roles.to_dict()["rules"])
+                and namespace.labels["pod-security.kubernetes.io/enforce"] == "privileged"
+                and deployment["spec"]["replicas"] == 1
+                and all(variable["name"] != "X" for variable in container["env"])
+            )
+
+        assert await eventually(mended)
+
+
+@pytest.mark.asyncio
+async def test_an_installation_at_rest_is_left_alone(plane: ControlPlane, admin: Client) -> None:
+    """What is as it ought to be is not written again, not even by an operator that starts anew."""
+    async with operator(plane, admin):
+        nmstate = await create_nmstate(admin)
+        await eventually(lambda: admin.get(DAEMONSETS, "nmstate-handler", "nmstate"))
+        await pods_run(admin)
+        await in_phase(admin, NMStatePhase.AVAILABLE)
+    before = [(await live(admin, one)).metadata.resource_version for one in manifests(nmstate)]
+    async with operator(plane, admin):
+        # A change that must be answered is the proof that the operator has looked.
+        await admin.merge_patch(NMSTATES, "nmstate", {"spec": {"metricsConfiguration": {"bindAddress": ":1"}}})
+        await in_phase(admin, NMStatePhase.AVAILABLE)
+    assert [(await live(admin, one)).metadata.resource_version for one in manifests(nmstate)] == before
+
+
+@pytest.mark.asyncio
+async def test_a_change_of_the_spec_reaches_the_pods(plane: ControlPlane, admin: Client) -> None:
+    """And the NMState is Progressing for the new generation until they are rolled out."""
+    async with operator(plane, admin):
+        await create_nmstate(admin)
+        await eventually(lambda: admin.get(DAEMONSETS, "nmstate-handler", "nmstate"))
+        await pods_run(admin)
+        await in_phase(admin, NMStatePhase.AVAILABLE)
+        await admin.merge_patch(NMSTATES, "nmstate", {"spec": {"nodeSelector": {"net": "yes"}, "logLevel": "debug"}})
+
+        async def rolled_out() -> bool:
+            handler = (await admin.get(DAEMONSETS, "nmstate-handler", "nmstate")).to_dict()
+            spec = handler["spec"]["template"]["spec"]
+            told = {"name": "LOG_LEVEL", "value": "debug"} in spec["containers"][0]["env"]
+            return told and spec["nodeSelector"] == {"net": "yes"}
+
+        assert await eventually(rolled_out)
+        await in_phase(admin, NMStatePhase.DEPLOYING)
+        await pods_run(admin)
+        await in_phase(admin, NMStatePhase.AVAILABLE)
+
+
+@pytest.mark.asyncio
+async def test_a_second_nmstate_is_deleted(plane: ControlPlane, admin: Client) -> None:
+    """The older one stays as it is."""
+    async with operator(plane, admin):
+        first = await create_nmstate(admin)
+        await in_phase(admin, NMStatePhase.DEPLOYING)
+        await asyncio.sleep(1.1)  # creation times have seconds; the names below would decide otherwise
+        await create_nmstate(admin, "a-second")
+
+        async def alone() -> bool:
+            return [one.uid for one in (await admin.list(NMSTATES)).items] == [first.uid]
+
+        assert await eventually(alone)
