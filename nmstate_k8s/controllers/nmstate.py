@@ -7,6 +7,8 @@ mean the same: look at the whole stack again. So there is one key, and ``reconci
 - What is missing or differs is applied; an installation as it ought to be costs one read and no write.
 - Conditions say first that something is going on, then what does not work yet, then that all does.
 - Deletion needs no finalizer: all that is to go is owned by the NMState, and the garbage collector takes it.
+- An NMState made anew begins when what belonged to the earlier one is gone. Taking it over half-way would leave
+  pods alive whose service account has gone and come back, and with it the tokens that they hold.
 """
 
 from __future__ import annotations
@@ -85,8 +87,13 @@ class NMStateReconciler:
             return None
         if nmstate.view(NMState).status.observed_generation != nmstate.metadata.generation:
             nmstate = await self._report(nmstate, NMStatePhase.DEPLOYING, "Applying all objects")
+        manifests = self._wanted(nmstate)
+        if leaving := [str(one) for one in manifests if self._belongs_to_another(one, nmstate)]:
+            going = f"Waiting until {len(leaving)} objects of an earlier NMState are gone, {leaving[-1]} among them"
+            await self._report(nmstate, NMStatePhase.DEPLOYING, going)
+            return None  # each one that goes is an event
         try:
-            objects = await self._install(nmstate)
+            objects = [(manifest, await self._ensure(manifest)) for manifest in manifests]
         except _PASSING:
             raise
         except ApiError as error:
@@ -116,15 +123,23 @@ class NMStateReconciler:
         gone = nmstate.uid != known.uid or nmstate.metadata.deletion_timestamp is not None
         return None if gone else nmstate
 
-    async def _install(self, nmstate: Object) -> Sequence[tuple[Manifest, Object]]:
-        """Make every object as it ought to be; each with what the server has now."""
+    def _wanted(self, nmstate: Object) -> Sequence[Manifest]:
+        """What ought to exist."""
         stack = Stack.of(nmstate, nmstate.view(NMState).spec, self._settings)
-        nodes = (node.view(NodeTaints) for node in self._nodes.list())
-        return [(manifest, await self._ensure(manifest)) for manifest in render(stack, nodes)]
+        return render(stack, (node.view(NodeTaints) for node in self._nodes.list()))
+
+    def _found(self, manifest: Manifest) -> Object | None:
+        return self._installed[manifest.resource, manifest.key.namespace].get(manifest.key)
+
+    def _belongs_to_another(self, manifest: Manifest, nmstate: Object) -> bool:
+        """Whether it is there, and the garbage collector is about to take it."""
+        found = self._found(manifest)
+        return found is not None and any(
+            owner.kind == NMSTATES.kind and owner.uid != nmstate.uid for owner in found.metadata.owner_references
+        )
 
     async def _ensure(self, manifest: Manifest) -> Object:
-        store = self._installed[manifest.resource, manifest.key.namespace]
-        found = store.get(manifest.key)
+        found = self._found(manifest)
         if found is not None and holds(manifest.body, found.to_dict()):
             return found
         log.info("applying", object=str(manifest), because="it is missing" if found is None else "it differs")

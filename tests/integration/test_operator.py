@@ -61,8 +61,16 @@ async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
     async with Client(plane.config) as client:
         yield client
         for left in (await client.list(NMSTATES)).items:
+            await client.delete(NMSTATES, left.name)
+            await collect_garbage(client, left)
+
+
+async def collect_garbage(admin: Client, nmstate: Object) -> None:
+    """What Kubernetes does with the objects of an NMState that was deleted."""
+    for manifest in manifests(nmstate):
+        if "ownerReferences" in manifest.body["metadata"]:
             with suppress(NotFound):
-                await client.delete(NMSTATES, left.name)
+                await admin.delete(manifest.resource, manifest.key.name, manifest.key.namespace)
 
 
 @asynccontextmanager
@@ -218,6 +226,27 @@ async def test_a_change_of_the_spec_reaches_the_pods(plane: ControlPlane, admin:
         await in_phase(admin, NMStatePhase.DEPLOYING)
         await pods_run(admin)
         await in_phase(admin, NMStatePhase.AVAILABLE)
+
+
+@pytest.mark.asyncio
+async def test_made_anew_it_waits_for_the_garbage_collector(plane: ControlPlane, admin: Client) -> None:
+    """Deleted and created at once: what belonged to the first goes, then everything comes back."""
+    async with operator(plane, admin):
+        first = await create_nmstate(admin)
+        old = await eventually(lambda: admin.get(DAEMONSETS, "nmstate-handler", "nmstate"))
+        await admin.delete(NMSTATES, "nmstate")
+        second = await create_nmstate(admin)
+
+        async def told() -> bool:
+            conditions = (await admin.get(NMSTATES, "nmstate")).view(NMState).status.conditions
+            return any("earlier NMState" in one.message for one in conditions)
+
+        assert await eventually(told)
+        assert (await admin.get(DAEMONSETS, "nmstate-handler", "nmstate")).uid == old.uid
+        await collect_garbage(admin, first)
+        for manifest in manifests(second):
+            found = await eventually(lambda wanted=manifest: live(admin, wanted))  # type: ignore[misc]
+            assert {owner.uid for owner in found.metadata.owner_references} <= {second.uid}
 
 
 @pytest.mark.asyncio
