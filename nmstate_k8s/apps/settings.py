@@ -54,9 +54,9 @@ class Environment:
             raise SettingsError(f"{name} is {value}, it must be at least {minimum}")
         return value
 
-    def beginning_with(self, prefix: str) -> dict[str, str]:
+    def beginning_with(self, *prefixes: str) -> dict[str, str]:
         """All variables whose names begin so, as they stand."""
-        return {name: value for name, value in sorted(self._values.items()) if name.startswith(prefix)}
+        return {name: value for name, value in sorted(self._values.items()) if name.startswith(prefixes)}
 
 
 def log_level(environment: Environment) -> str:
@@ -86,7 +86,8 @@ class OperatorSettings:
                 image_pull_policy=env.choice("HANDLER_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never")),
                 namespace=handler_namespace,
                 prefix=env.text("HANDLER_PREFIX", ""),
-                handler_environment=env.beginning_with("NNCP_"),
+                # The second is for tests that make a handler die at a given step.
+                handler_environment=env.beginning_with("NNCP_", "NMSTATE_FAILPOINTS"),
             ),
             namespace=env.text("OPERATOR_NAMESPACE", handler_namespace),
             identity=env.text("POD_NAME", socket.gethostname()),
