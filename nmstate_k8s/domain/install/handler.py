@@ -29,6 +29,9 @@ _HOST_PATHS = (
     ("systemd-network", "/etc/systemd/network", "DirectoryOrCreate"),  # names pinned to NICs (.link files)
 )
 
+# What NetworkManager writes is brought to the disk before a policy counts as applied; read-only is enough for it.
+_PROFILES = ("profiles", "/etc/NetworkManager/system-connections", "DirectoryOrCreate")
+
 
 def daemon_set(stack: Stack) -> Manifest:
     """The DaemonSet of the handler."""
@@ -70,7 +73,10 @@ def _pod(stack: Stack, account: str) -> Body:
         "tolerations": tolerations,
         "containers": [_container(stack)],
         "volumes": [
-            *({"name": name, "hostPath": {"path": path, "type": kind}} for name, path, kind in _HOST_PATHS),
+            *(
+                {"name": name, "hostPath": {"path": path, "type": kind}}
+                for name, path, kind in (*_HOST_PATHS, _PROFILES)
+            ),
             {"name": "tmp", "emptyDir": {}},
             api_volume(),
         ],
@@ -101,6 +107,7 @@ def _container(stack: Stack) -> Body:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             *({"name": name, "mountPath": path} for name, path, _ in _HOST_PATHS),
+            {"name": _PROFILES[0], "mountPath": _PROFILES[1], "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # a path in the pod
             API_MOUNT,
         ],
