@@ -11,6 +11,7 @@
     │   ├── Unauthorized         401
     │   ├── Throttled            429, `retry_after` says when to come again
     │   └── Unavailable          5xx, refused and broken connections, timeouts
+    │       ├── Silent           a watch said nothing for longer than its idle limit
     │       ├── NeverSent        there was no connection: the server has not seen the request
     │       └── ConnectionsReset we dropped the connection ourselves (`Client.reset_connections`)
     ├── ConfigError              no usable way to the cluster
@@ -42,6 +43,7 @@ __all__ = [
     "MalformedObject",
     "NeverSent",
     "NotFound",
+    "Silent",
     "TerminalError",
     "Throttled",
     "Unauthorized",
@@ -153,6 +155,10 @@ class Unavailable(ApiError):
 
 class NeverSent(Unavailable):
     """No connection could be made, so the server cannot have acted on the request."""
+
+
+class Silent(Unavailable):
+    """A stream said nothing for long: nothing happened, or its connection is half-open. Nobody can tell."""
 
 
 class ConnectionsReset(Unavailable):

@@ -16,7 +16,7 @@ from typing import Final, NoReturn, Protocol
 import structlog
 
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.errors import ApiError, ConnectionsReset, CoreError, Expired, NotFound, Throttled
+from nmstate_k8s.core.errors import ApiError, ConnectionsReset, CoreError, Expired, NotFound, Silent, Throttled
 from nmstate_k8s.core.objects import ObjectList, Resource
 from nmstate_k8s.core.ratelimit import Backoff
 from nmstate_k8s.core.retry import RetryPolicy
@@ -73,6 +73,8 @@ class Reflector:
                 await self._watch()
             except ConnectionsReset:
                 self._log.info("connections were reset, resuming", version=self._version)
+            except Silent:
+                self._log.debug("the watch was silent, asking anew", version=self._version)
             except CoreError as error:
                 await self._recover(error)
 

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 import aiohttp
 
 from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import ConnectionsReset, NeverSent, Unavailable
+from nmstate_k8s.core.errors import ConnectionsReset, NeverSent, Silent, Unavailable
 from nmstate_k8s.core.lines import LineSplitter
 
 __all__ = ["HttpTransport", "Request", "Response", "Stream", "Transport"]
@@ -84,7 +84,7 @@ class Transport(Protocol):
     def stream(self, request: Request, *, idle_seconds: float) -> AbstractAsyncContextManager[Stream]:
         """One request whose answer is read line by line, until the server ends it.
 
-        :raises Unavailable: if the connection breaks, or is silent for `idle_seconds`.
+        :raises Unavailable: if the connection breaks; Silent, if it says nothing for `idle_seconds`.
         """
 
     def reset(self) -> None:
@@ -220,8 +220,8 @@ class _Guard:
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
-    async def bounded(self, seconds: float) -> AsyncIterator[None]:
-        """The body is one exchange with the network, and nothing else."""
+    async def bounded(self, seconds: float, late: type[Unavailable] = Unavailable) -> AsyncIterator[None]:
+        """The body is one exchange with the network, and nothing else; `late` is what its end in time means."""
         if self._broken:
             raise ConnectionsReset("the connection was reset", request=self._request)
         self._deadline = asyncio.timeout(seconds)
@@ -229,11 +229,11 @@ class _Guard:
             async with self._deadline:
                 yield
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise self._meaning(error, seconds) from error
+            raise self._meaning(error, seconds, late) from error
         finally:
             self._deadline = None
 
-    def _meaning(self, error: Exception, seconds: float) -> Unavailable:
+    def _meaning(self, error: Exception, seconds: float, late: type[Unavailable]) -> Unavailable:
         if self._broken:
             return ConnectionsReset("the connection was reset", request=self._request)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
@@ -242,7 +242,7 @@ class _Guard:
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return NeverSent(f"cannot connect: {error}", request=self._request)
         if isinstance(error, TimeoutError):
-            return Unavailable(f"no answer within {seconds:g} s", request=self._request)
+            return late(f"no answer within {seconds:g} s", request=self._request)
         text = str(error) or type(error).__name__
         return Unavailable(f"the connection broke: {text}", request=self._request)
 
@@ -250,7 +250,7 @@ class _Guard:
 async def _lines(response: aiohttp.ClientResponse, guard: _Guard, idle_seconds: float) -> AsyncGenerator[bytes, None]:
     splitter = LineSplitter()
     while True:
-        async with guard.bounded(idle_seconds):
+        async with guard.bounded(idle_seconds, late=Silent):
             chunk = await response.content.readany()
         if not chunk:
             break

@@ -4,12 +4,23 @@ On a loop with virtual time (looptime's) sleeping costs nothing, and `now` moves
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["START", "LoopClock"]
+__all__ = ["START", "LoopClock", "until"]
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def until(condition: Callable[[], object], seconds: float = 30, *, every: float = 0.05) -> None:
+    """Wait for a condition of the world, looking often. On virtual time that costs nothing.
+
+    :raises TimeoutError: if it does not hold within `seconds`.
+    """
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(every)  # noqa: ASYNC110 - the world has no event to wait for
 
 
 class LoopClock:

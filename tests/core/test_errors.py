@@ -1,0 +1,73 @@
+"""Errors by meaning."""
+
+import json
+from typing import Any
+
+import pytest
+
+from nmstate_k8s.core import errors
+from nmstate_k8s.core.errors import error_from_status
+
+
+def status(code: int, reason: str = "", **more: Any) -> bytes:
+    """A Status of the API server."""
+    return json.dumps({"kind": "Status", "code": code, "reason": reason, "message": "why", **more}).encode()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "expected"),
+    [
+        (400, "BadRequest", errors.Invalid),
+        (401, "Unauthorized", errors.Unauthorized),
+        (403, "Forbidden", errors.Forbidden),
+        (404, "NotFound", errors.NotFound),
+        (409, "AlreadyExists", errors.AlreadyExists),
+        (409, "Conflict", errors.Conflict),
+        (410, "Expired", errors.Expired),
+        (410, "Gone", errors.Expired),
+        (422, "Invalid", errors.Invalid),
+        (429, "TooManyRequests", errors.Throttled),
+        (500, "InternalError", errors.Unavailable),
+        (503, "ServiceUnavailable", errors.Unavailable),
+        (504, "Timeout", errors.Unavailable),
+        (415, "UnsupportedMediaType", errors.ApiError),
+    ],
+)
+def test_each_answer_has_its_class(code: int, reason: str, expected: type[errors.ApiError]) -> None:
+    """Callers catch a class, never a number."""
+    assert type(error_from_status(status(code, reason), status=code)) is expected
+
+
+def test_an_invalid_object_names_its_fields() -> None:
+    """The causes are there for whoever wants to say it better."""
+    body = status(
+        422, "Invalid", details={"causes": [{"reason": "FieldValueRequired", "message": "no", "field": "a.b"}]}
+    )
+    error = error_from_status(body, status=422, request="POST /x")
+    assert [str(cause) for cause in error.causes] == ["a.b: no"]
+    assert str(error) == "POST /x: 422 Invalid: why"
+
+
+def test_a_proxys_plain_text_is_an_answer_too() -> None:
+    """Load balancers do not speak Status."""
+    error = error_from_status(b"upstream connect error", status=503)
+    assert isinstance(error, errors.Unavailable)
+    assert error.message == "upstream connect error"
+
+
+def test_an_error_inside_a_stream_says_its_own_code() -> None:
+    """The HTTP status of a watch was 200 long ago."""
+    assert isinstance(error_from_status(status(410, "Expired")), errors.Expired)
+
+
+def test_retry_after_is_known_from_the_body() -> None:
+    """Some servers say it in the Status only."""
+    body = status(429, "TooManyRequests", details={"retryAfterSeconds": 7})
+    assert error_from_status(body, status=429).retry_after == 7
+
+
+def test_a_version_from_the_future_is_told_apart() -> None:
+    """The server has been restored: wait or list, but do not think it down."""
+    body = status(504, "Timeout", details={"causes": [{"reason": "ResourceVersionTooLarge", "message": "x"}]})
+    assert error_from_status(body, status=504).too_large_resource_version
+    assert not error_from_status(status(504, "Timeout"), status=504).too_large_resource_version

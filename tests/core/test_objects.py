@@ -1,0 +1,110 @@
+"""Objects, keys, paths."""
+
+import json
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from nmstate_k8s.core.errors import MalformedObject
+from nmstate_k8s.core.objects import Key, Object, Resource, drop_managed_fields
+
+NODES = Resource("", "v1", "nodes", "Node")
+PODS = Resource("", "v1", "pods", "Pod", namespaced=True)
+POLICIES = Resource("nmstate.io", "v1", "nodenetworkconfigurationpolicies", "Policy")
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """What a reader wants of a spec."""
+
+    color: str
+
+
+class Colored(msgspec.Struct, frozen=True):
+    """A view."""
+
+    spec: Spec
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param(NODES.path("a"), "/api/v1/nodes/a", id="core group"),
+        pytest.param(NODES.path(), "/api/v1/nodes", id="collection"),
+        pytest.param(PODS.path("a", "n"), "/api/v1/namespaces/n/pods/a", id="namespaced"),
+        pytest.param(PODS.path(), "/api/v1/pods", id="all namespaces"),
+        pytest.param(
+            POLICIES.path("a", subresource="status"),
+            "/apis/nmstate.io/v1/nodenetworkconfigurationpolicies/a/status",
+            id="subresource",
+        ),
+        pytest.param(NODES.path("system:x/y"), "/api/v1/nodes/system%3Ax%2Fy", id="quoted"),
+    ],
+)
+def test_a_resource_knows_where_it_is_served(path: str, expected: str) -> None:
+    """Group, namespace and subresource have their places in the path."""
+    assert path == expected
+
+
+def test_a_path_that_cannot_be_meant_is_refused() -> None:
+    """A namespaced object needs its namespace, a cluster-scoped one has none."""
+    with pytest.raises(ValueError, match="needs a namespace"):
+        PODS.path("a")
+    with pytest.raises(ValueError, match="cluster-scoped"):
+        NODES.path("a", "default")
+
+
+def test_metadata_is_read_from_the_bytes() -> None:
+    """Times are aware, absent parts are empty."""
+    obj = Object.from_dict(
+        {
+            "metadata": {
+                "name": "a",
+                "namespace": "n",
+                "labels": {"x": "y"},
+                "creationTimestamp": "2026-01-02T03:04:05Z",
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "u"}],
+            }
+        }
+    )
+    assert obj.key == Key("n", "a")
+    assert str(obj.key) == "n/a"
+    assert obj.labels == {"x": "y"}
+    assert obj.metadata.creation_timestamp == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert obj.metadata.owner_references[0].kind == "Node"
+    assert obj.metadata.deletion_timestamp is None
+
+
+def test_a_view_reads_only_what_it_names() -> None:
+    """Fields that the view does not know are no error."""
+    obj = Object.from_dict({"spec": {"color": "red", "more": [1]}, "status": {}})
+    assert obj.view(Colored) == Colored(Spec("red"))
+
+
+def test_a_view_that_does_not_fit_names_the_object_and_the_field() -> None:
+    """On call, one wants to know which object it was."""
+    obj = Object.from_dict({"metadata": {"name": "a"}, "spec": {"color": 3}}, NODES)
+    assert obj.name == "a"
+    with pytest.raises(MalformedObject, match=r"Node a cannot be read as Colored: .*spec\.color"):
+        obj.view(Colored)
+
+
+def test_items_of_a_list_know_their_kind() -> None:
+    """Lists of built-in kinds carry neither apiVersion nor kind per item."""
+    obj = Object.from_dict({"metadata": {"name": "a"}}, PODS)
+    assert (obj.api_version, obj.kind) == ("v1", "Pod")
+    assert obj.to_dict()["kind"] == "Pod"
+    assert Object.from_dict({"apiVersion": "v2", "kind": "X"}).api_version == "v2"
+
+
+def test_dropping_managed_fields_keeps_the_rest() -> None:
+    """Everything else is as the server said it."""
+    whole = {
+        "apiVersion": "v1",
+        "metadata": {"name": "a", "managedFields": [{"manager": "x"}], "labels": {"a": "b"}},
+        "spec": {"managedFields": "an innocent word"},
+    }
+    trimmed = drop_managed_fields(Object.from_dict(whole))
+    del whole["metadata"]["managedFields"]  # type: ignore[attr-defined]
+    assert json.loads(trimmed.raw) == whole
+    assert drop_managed_fields(trimmed) is trimmed
