@@ -17,6 +17,7 @@ import yaml
 from nmstate_k8s.api.conditions import EnactmentPhase, PolicyPhase, enactment_conditions, policy_phase
 from nmstate_k8s.api.enactment import Enactment
 from nmstate_k8s.api.meta import COMPONENT_LABEL, HANDLER_COMPONENT, HANDLER_MANAGER
+from nmstate_k8s.api.nmstate import NMStateSpec
 from nmstate_k8s.api.policy import Policy, PolicyStatus
 from nmstate_k8s.apps.run_controller import policies
 from nmstate_k8s.apps.settings import ControllerSettings
@@ -25,13 +26,14 @@ from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.errors import AlreadyExists, NotFound
 from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.manager import Manager
-from nmstate_k8s.core.objects import Object, Resource
-from nmstate_k8s.domain.kinds import ENACTMENTS, NODES, PODS, POLICIES
+from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.install.access import access
+from nmstate_k8s.domain.install.kinds import NAMESPACES
+from nmstate_k8s.domain.install.stack import InstallSettings, Stack
+from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODES, PODS, POLICIES
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, enactment_facts
 
 ROOT = Path(__file__).parents[2]
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
-ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", namespaced=True)
 PATIENCE = 15.0
 
 T = TypeVar("T")
@@ -95,11 +97,10 @@ class Cluster:
     # --- The cluster ----------------------------------------------------------------------------------------------
 
     async def prepare(self) -> None:
-        """Namespace and account of the handlers."""
-        for resource, name, where in ((NAMESPACES, self.namespace, ""), (ACCOUNTS, "default", self.namespace)):
-            metadata = {"name": name, **({"namespace": where} if where else {})}
+        """The namespace of handlers and controller, and that of events."""
+        for name in (self.namespace, "default"):
             with contextlib.suppress(AlreadyExists):
-                await self.client.create(resource, {"metadata": metadata})
+                await self.client.create(NAMESPACES, {"metadata": {"name": name}})
 
     async def add_node(self, name: str, *, ready: bool = True, handler: bool = True, **labels: str) -> None:
         """A Node, labelled with this cluster's name, and its handler."""
@@ -247,6 +248,18 @@ class Cluster:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+async def grant(client: Client, namespace: str) -> str:
+    """Give the controller the rights that the operator gives it; the user's name."""
+    settings = InstallSettings(handler_image="handler", namespace=namespace, prefix=namespace)
+    nmstate = Object.from_dict({"metadata": {"name": "test"}}, NMSTATES)
+    stack = Stack.of(nmstate, NMStateSpec(), settings)
+    for manifest in access(stack):
+        body = dict(manifest.body)
+        body["metadata"] = {name: value for name, value in body["metadata"].items() if name != "ownerReferences"}
+        await client.apply(manifest.resource, body, field_manager="test")
+    return f"system:serviceaccount:{namespace}:{stack.name('nmstate-controller')}"
 
 
 @asynccontextmanager

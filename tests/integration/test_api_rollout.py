@@ -13,7 +13,7 @@ from nmstate_k8s.core.events import EVENTS
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODES, POLICIES
 from nmstate_k8s.domain.policy.facts import enactment_facts
 from nmstate_k8s.testing.apiserver import ControlPlane
-from tests.integration.rolloutkit import Cluster, controller, until
+from tests.integration.rolloutkit import Cluster, controller, grant, until
 
 pytestmark = pytest.mark.apiserver
 
@@ -29,8 +29,9 @@ async def bare(control_plane: ControlPlane, crds: list[str], client: Client) -> 
 
 @pytest_asyncio.fixture
 async def cluster(control_plane: ControlPlane, bare: Cluster) -> AsyncIterator[Cluster]:
-    """A cluster whose controller runs."""
-    async with controller(control_plane.config, bare.namespace):
+    """A cluster whose controller runs, with the rights of its account and no others."""
+    account = await grant(bare.client, bare.namespace)
+    async with controller(control_plane.config_for(account), bare.namespace):
         yield bare
 
 
