@@ -166,19 +166,29 @@ class LeaderElection:
 
     async def _try(self) -> bool:
         """Take or renew the lease if it is ours, free or stale; whether we hold it."""
-        started = self._clock.monotonic()
         try:
-            await self._look()
-            if self._lease is not None and not self._may_take(started):
-                return False
-            await self._write(self._claim())
+            try:
+                return await self._try_once()
+            except Conflict:
+                if not self._leads:
+                    raise
+                # Our last write was done though its answer was lost, or somebody put a label on the lease.
+                self._lease = None
+                return await self._try_once()
         except (Conflict, AlreadyExists):
-            self._lease = None  # somebody was faster: look again next time
-            return False
+            self._lease = None  # somebody was faster
         except ApiError as error:
+            self._lease = None  # it may have been written all the same: look before the next write
             self._log.warning("cannot get or renew the lease", error=str(error), leader=self.leader)
+        return False
+
+    async def _try_once(self) -> bool:
+        await self._look()
+        if self._lease is not None and not self._may_take():
             return False
-        self._renewed_at = started
+        sent = self._clock.monotonic()
+        await self._write(self._claim())
+        self._renewed_at = sent
         return True
 
     async def _look(self) -> None:
@@ -195,11 +205,11 @@ class LeaderElection:
         if spec != self._seen:
             self._seen, self._seen_at = spec, self._clock.monotonic()
 
-    def _may_take(self, now: float) -> bool:
+    def _may_take(self) -> bool:
         if self._leads or self._seen.holder_identity in ("", self.identity):
             return self._seen.holder_identity in ("", self.identity)
         # The holder's own promise counts: it may have been started with other settings than ours.
-        return now >= self._seen_at + max(self._lease_seconds, self._seen.lease_duration_seconds)
+        return self._clock.monotonic() >= self._seen_at + max(self._lease_seconds, self._seen.lease_duration_seconds)
 
     def _claim(self) -> _Spec:
         now = _micro_time(self._clock.now())
