@@ -62,7 +62,7 @@ def _cables(session: Session, node: Node) -> Path:
 def command_line(node: Node, *, memory: int, unplugged: Iterable[str]) -> list[str]:
     """The arguments of the node's kernel."""
     nics = [
-        f"vec{number}:transport=tap,ifname={tap},depth=128,gro=0" for number, tap in enumerate(node.taps())
+        f"vec{number}:transport=tap,ifname={tap},depth=128" for number, tap in enumerate(node.taps())
     ]
     return [
         f"mem={memory}M", "seccomp=on", f"ubd0=/lab/disks/{node.name}.cow,/image/disk.ext4",
