@@ -72,7 +72,8 @@ class Manager:
         self._ready.add("caches", self._caches_problem)
         self._election = leader_election
         self._grace = grace_seconds
-        self._groups = {stage: Group(stage.name.lower()) for stage in Stage}
+        self._failed = asyncio.Event()
+        self._groups = {stage: Group(stage.name.lower(), self._failed) for stage in Stage}
         self._informers: dict[tuple[Resource, str, str, str], Informer] = {}
         self._servers: list[HttpServer] = []
         self._stopping = asyncio.Event()
@@ -156,6 +157,9 @@ class Manager:
                 await self._start(running)
             finally:
                 await self._end(running)
+        for group in self._groups.values():
+            if group.error is not None:
+                raise group.error
 
     async def _start(self, running: list["asyncio.Task[None]"]) -> None:
         """Stage after stage, then wait for a reason to stop."""
@@ -172,21 +176,21 @@ class Manager:
                 return
 
     async def _until(self, step: Coroutine[Any, Any, Any], running: list["asyncio.Task[None]"]) -> bool:
-        """Wait for `step`; False if we are told to stop before.
+        """Wait for `step`; False if there is a reason to stop before.
 
-        :raises BaseException: what a runnable raised.
+        :raises BaseException: what the election raised.
         """
         stepping = asyncio.create_task(step)
-        stopping = asyncio.create_task(self._stopping.wait())
+        reasons = [asyncio.create_task(each.wait()) for each in (self._stopping, self._failed)]
         try:
-            await asyncio.wait({stepping, stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stepping, *reasons, *running}, return_when=asyncio.FIRST_COMPLETED)
             for task in running:
                 if task.done():
                     task.result()
-            return stepping.done() and not stopping.done()
+            return stepping.done() and not (self._stopping.is_set() or self._failed.is_set())
         finally:
-            stepping.cancel()
-            stopping.cancel()
+            for waiting in (stepping, *reasons):
+                waiting.cancel()
 
     async def _end(self, running: list["asyncio.Task[None]"]) -> None:
         """All stages have ended when this returns, whoever cancels it: that only makes it hurry."""

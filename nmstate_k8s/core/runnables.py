@@ -2,8 +2,9 @@
 
 * A runnable is anything with `async run()`: it works until cancelled. It may take its time to end; a second
   cancellation tells it to hurry. `Group` keeps to that itself.
-* A member that returns is done, and the rest of its group goes on. One that raises ends the whole group,
-  and `Group.run` raises that error when all have ended: nothing is left behind.
+* A member that returns is done, and the rest of its group goes on. One that raises sets the group's
+  `failed` event and its `error`; whoever runs the group decides what ends in which order.
+* When `Group.run` has ended, all members have: nothing is left behind.
 """
 
 import asyncio
@@ -26,27 +27,30 @@ class Runnable(Protocol):
 class Group:
     """Runnables that live together. Members may be added while it runs, and it may be run again."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, failed: asyncio.Event) -> None:
+        """`failed` may be shared by several groups."""
         self.name = name
+        self.error: BaseException | None = None
+        self._failed = failed
         self._members: list[Runnable] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: asyncio.Future[None] | None = None
+        self._running = False
 
     def add(self, member: Runnable) -> None:
         """Run it with the group; at once, if that runs."""
         self._members.append(member)
-        if self._failure is not None:
+        if self._running:
             self._start(member)
 
     async def run(self) -> None:
-        """Run all members until cancelled, or until one fails."""
-        self._failure = asyncio.get_running_loop().create_future()
+        """Run all members until cancelled."""
+        self._running = True
         try:
             for member in self._members:
                 self._start(member)
-            await self._failure
+            await asyncio.Event().wait()
         finally:
-            self._failure = None
+            self._running = False
             await self._end()
 
     async def _end(self) -> None:
@@ -72,11 +76,10 @@ class Group:
         error = None if task.cancelled() else task.exception()
         if error is None:
             return
-        if self._failure is not None and not self._failure.done():
-            log.error("a runnable failed", group=self.name, runnable=task.get_name(), error=repr(error))
-            self._failure.set_exception(error)
-        else:
-            log.error("a runnable failed while ending", runnable=task.get_name(), exc_info=error)
+        log.error("a runnable failed", group=self.name, runnable=task.get_name(), exc_info=error)
+        if self.error is None:
+            self.error = error
+        self._failed.set()
 
     def _cancel(self) -> None:
         for task in tuple(self._tasks):

@@ -92,10 +92,10 @@ class HttpServer:
         app = web.Application()
         for path, handler in self._routes.items():
             app.router.add_get(path, handler)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self._host, self.port, shutdown_timeout=1.0)
+            site = web.TCPSite(runner, self._host, self.port)
             await site.start()
             self.port = runner.addresses[0][1]
             log.info("serving", server=self.name, port=self.port)
