@@ -1,5 +1,6 @@
 """Fixtures for everybody: a real API server for a whole run, a client of it, a clock."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,16 @@ from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.clock import LoopClock
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def main_loop() -> Iterator[None]:
+    """A loop for the main thread: where there is none, pytest-asyncio makes one and never closes it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,147 @@
+"""What the controller knows of the cluster."""
+
+from typing import Any
+
+import pytest
+
+from nmstate_k8s.controllers.world import CONFIRM_WITHIN, HANDLER_GRACE, World
+from nmstate_k8s.core.informer import Event
+from nmstate_k8s.core.objects import Object
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def now(self) -> Any:
+        raise NotImplementedError
+
+    async def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+def node(name: str, **labels: str) -> Object:
+    """A ready Node."""
+    return Object.from_dict(
+        {
+            "metadata": {"name": name, "uid": f"uid-{name}", "labels": labels},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+    )
+
+
+def pod(where: str, name: str = "handler") -> Object:
+    """A handler's pod."""
+    return Object.from_dict({"metadata": {"name": f"{name}-{where}", "namespace": "n"}, "spec": {"nodeName": where}})
+
+
+def enactment(where: str, version: int, admitted: int | None = None, uid: str = "u") -> Object:
+    """An enactment of the policy p."""
+    return Object.from_dict(
+        {
+            "metadata": {
+                "name": f"{where}.p",
+                "uid": uid,
+                "resourceVersion": str(version),
+                "labels": {"nmstate.io/policy": "p", "nmstate.io/node": where},
+            },
+            **({"spec": {"policyGeneration": admitted}} if admitted else {}),
+        }
+    )
+
+
+@pytest.fixture
+def hand() -> Hand:
+    """The time."""
+    return Hand()
+
+
+@pytest.fixture
+def world(hand: Hand) -> World:
+    """One node with a handler."""
+    world = World(hand)
+    world.on_node(Event(None, node("a", zone="x")))
+    world.on_pod(Event(None, pod("a")))
+    return world
+
+
+def test_a_node_matches_by_its_labels_and_a_handler(world: World) -> None:
+    """Both."""
+    world.on_node(Event(None, node("b", zone="x")))
+    assert set(world.matching("p", {"zone": "x"}).nodes) == {"a"}
+    assert set(world.matching("p", {"zone": "y"}).nodes) == set()
+    assert set(world.matching("p", {}).nodes) == {"a"}
+
+
+def test_a_handler_that_is_replaced_takes_nothing_away(world: World, hand: Hand) -> None:
+    """Where there are enactments, and for a while; then the policy is told to look again."""
+    world.on_enactment(Event(None, enactment("a", 1)))
+    world.on_pod(Event(pod("a"), None))
+    hand.time += HANDLER_GRACE - 1
+    matching = world.matching("p", {})
+    assert set(matching.nodes) == {"a"}
+    assert matching.recheck_after == pytest.approx(1)
+    assert set(world.matching("another", {}).nodes) == set()
+    hand.time += 1
+    assert set(world.matching("p", {}).nodes) == set()
+    world.on_pod(Event(None, pod("a", "newer")))
+    assert world.matching("p", {}).recheck_after is None
+
+
+def test_the_old_pod_of_a_node_may_go_after_the_new_one_came(world: World) -> None:
+    """There is a handler all the time."""
+    world.on_pod(Event(None, pod("a", "newer")))
+    world.on_pod(Event(pod("a"), None))
+    assert set(world.matching("another", {}).nodes) == {"a"}
+
+
+def test_a_deleted_node_matches_nothing_at_once(world: World) -> None:
+    """Though its handler's pod is still written down."""
+    world.on_enactment(Event(None, enactment("a", 1)))
+    world.on_node(Event(node("a"), None))
+    assert not world.matching("p", {}).nodes
+
+
+def test_what_we_wrote_counts_before_the_watch_tells_of_it(world: World) -> None:
+    """And older news do not undo it."""
+    world.on_enactment(Event(None, enactment("a", 5)))
+    world.wrote(enactment("a", 8, admitted=1))
+    world.on_enactment(Event(enactment("a", 5), enactment("a", 6)))
+    assert [each.admitted for each in world.enactments("p")] == [1]
+    assert world.unconfirmed("p")
+    world.on_enactment(Event(enactment("a", 6), enactment("a", 8, admitted=1)))
+    assert not world.unconfirmed("p")
+    world.on_enactment(Event(enactment("a", 8), enactment("a", 9)))
+    assert [each.admitted for each in world.enactments("p")] == [None]
+
+
+def test_news_of_a_predecessors_end_do_not_remove_its_successor(world: World) -> None:
+    """The same name, another object."""
+    world.wrote(enactment("a", 8, uid="new"))
+    world.on_enactment(Event(enactment("a", 7, uid="old"), None))
+    assert [each.uid for each in world.enactments("p")] == ["new"]
+
+
+def test_a_write_that_is_never_confirmed_is_asked_for_and_leaves_nothing_behind(world: World, hand: Hand) -> None:
+    """It may have been deleted before the watch could tell."""
+    world.wrote(enactment("a", 8, admitted=1))
+    hand.time += CONFIRM_WITHIN
+    ((facts, seconds),) = world.unconfirmed("p")
+    assert seconds >= CONFIRM_WITHIN
+    world.confirm(facts, None)
+    assert not world.enactments("p")
+    assert not world.unconfirmed("p")
+
+
+def test_an_answer_that_came_after_the_news_changes_nothing(world: World) -> None:
+    """The news were newer."""
+    world.wrote(enactment("a", 8, admitted=1))
+    ((facts, _),) = world.unconfirmed("p")
+    world.on_enactment(Event(None, enactment("a", 9, admitted=2)))
+    world.confirm(facts, None)
+    assert [each.admitted for each in world.enactments("p")] == [2]
