@@ -32,7 +32,7 @@ __all__ = [
 GROUP = "nmstate.io"
 V1 = "v1"
 V1BETA1 = "v1beta1"
-CATEGORY = "nmstate"
+CATEGORY = "nodenetwork"
 
 # On enactments: whose they are. The node handler watches its own by NODE_LABEL.
 POLICY_LABEL = f"{GROUP}/policy"

@@ -58,6 +58,10 @@ class ProbeConfiguration(Model, frozen=True):
     """How it is verified that a node is still reachable after a change."""
 
     dns: Annotated[DNSProbeConfiguration, describe("What the dns probe asks for.")] = DNSProbeConfiguration()
+    timeout_seconds: Annotated[
+        int,
+        describe("How long, after a change, the probes together may take until they all pass. Default: 120.", minimum=1, maximum=200),
+    ] = 120
 
 
 class MetricsConfiguration(Model, frozen=True):

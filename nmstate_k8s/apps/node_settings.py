@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmstate_k8s.apps.settings import Environment, SettingsError, log_level
+from nmstate_k8s.domain.host.executor import PROBE_SECONDS
 from nmstate_k8s.domain.host.failpoints import Failpoints
 from nmstate_k8s.domain.host.retries import Retries
 
@@ -28,6 +29,8 @@ class NodeSettings:
     lock_file: Path
     """Held by the one handler of the node; what outlives the pod lies beside it."""
     dns_host: str
+    probe_seconds: float
+    """How long after a change the probes may take until they all pass."""
     retries: Retries
     failpoints: Failpoints
 
@@ -38,8 +41,7 @@ class NodeSettings:
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> NodeSettings:
-        """Read NODE_NAME, POD_NAME, NMSTATE_INSTANCE_NODE_LOCK_FILE, NNCP_*, PROBE_DNS_HOST, and for tests
-        NMSTATE_FAILPOINTS."""
+        """Read NODE_NAME, POD_NAME, NMSTATE_INSTANCE_NODE_LOCK_FILE, NNCP_*, PROBE_* and NMSTATE_FAILPOINTS (tests)."""
         env = environment or Environment()
         node = env.text("NODE_NAME")
         lock_file = Path(env.text("NMSTATE_INSTANCE_NODE_LOCK_FILE", "/var/k8s_nmstate/handler_lock"))
@@ -54,6 +56,7 @@ class NodeSettings:
             log_level=log_level(env),
             lock_file=lock_file,
             dns_host=env.text("PROBE_DNS_HOST", ROOT_SERVERS),
+            probe_seconds=float(env.integer("PROBE_TIMEOUT_SECONDS", int(PROBE_SECONDS), minimum=1)),
             retries=Retries(
                 attempts=env.integer("NNCP_MAX_RETRIES", 5, minimum=1),
                 first_delay=float(env.integer("NNCP_INITIAL_BACKOFF_SECONDS", 1)),

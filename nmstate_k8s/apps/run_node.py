@@ -103,6 +103,7 @@ def _transactions(
         clock=clock,
         notify=notify,
         network_changed=client.reset_connections,
+        probe_seconds=settings.probe_seconds,
     )
     return Transactions(executor, clock=clock, failpoints=settings.failpoints, busy=reporter.hold)
 

@@ -52,14 +52,14 @@ def test_names_are_those_that_people_type() -> None:
         "NodeNetworkConfigurationPolicy": (
             "nodenetworkconfigurationpolicies.nmstate.io",
             ["nncp"],
-            ["nmstate"],
+            ["nodenetwork"],
         ),
         "NodeNetworkConfigurationEnactment": (
             "nodenetworkconfigurationenactments.nmstate.io",
             ["nnce"],
-            ["nmstate"],
+            ["nodenetwork"],
         ),
-        "NodeNetworkState": ("nodenetworkstates.nmstate.io", ["nns"], ["nmstate"]),
+        "NodeNetworkState": ("nodenetworkstates.nmstate.io", ["nns"], ["nodenetwork"]),
     }
     assert all(crd["spec"]["scope"] == "Cluster" for crd in CRDS.values())
 

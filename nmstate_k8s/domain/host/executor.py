@@ -44,6 +44,7 @@ class Executor:
         clock: Clock,
         notify: Notify,
         network_changed: Callable[[], None] = lambda: None,
+        probe_seconds: float = PROBE_SECONDS,
         profiles: Path = PROFILES,
         boot: Callable[[], str] = boot_id,
         now: Callable[[], int] = milliseconds_since_boot,
@@ -54,6 +55,7 @@ class Executor:
         self._clock = clock
         self._notify = notify
         self._network_changed = network_changed
+        self._probe_seconds = probe_seconds
         self._profiles = profiles
         self._boot = boot
         self._now = now
@@ -126,7 +128,7 @@ class Executor:
         return await self._host.networkmanager()
 
     async def _run_probes(self, request: requests.RunProbes) -> Any:
-        return await self._probes.run(request.names, total_seconds=PROBE_SECONDS, desired=request.desired)
+        return await self._probes.run(request.names, total_seconds=self._probe_seconds, desired=request.desired)
 
     async def _commit(self, request: requests.Commit) -> None:
         await self._host.commit(request.checkpoint)
