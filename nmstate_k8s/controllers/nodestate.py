@@ -33,6 +33,8 @@ __all__ = ["NodeStateReporter"]
 
 _log = structlog.get_logger(__name__)
 RETRY_SECONDS = 5.0
+NOW_SECONDS = 0.001
+"""A wait shorter than this is none: what timers and floats round away must not become a busy loop."""
 
 
 class NodeStateReporter:
@@ -98,7 +100,7 @@ class NodeStateReporter:
         while True:
             self._woken.clear()
             left = self._pace.due() - self._clock.monotonic()
-            if left <= 0 and not self._held:
+            if left < NOW_SECONDS and not self._held:
                 return
             try:
                 async with asyncio.timeout(None if self._held else left):

@@ -118,16 +118,12 @@ def statistic(desired: Mapping[str, Any], current: Mapping[str, Any], *, log: _L
     return found
 
 
-def validate(
-    desired: Mapping[str, Any], current: Mapping[str, Any] | None = None, *, log: _Log = None
-) -> None:
+def validate(desired: Mapping[str, Any], current: Mapping[str, Any] | None = None, *, log: _Log = None) -> None:
     """Raise where `apply` would refuse before it changes anything; without a current state, as far as can be."""
     raw.validate(_encoded(desired), None if current is None else _encoded(current), log=log)
 
 
-def captures(
-    expressions: Mapping[str, str], current: Mapping[str, Any], *, log: _Log = None
-) -> dict[str, State]:
+def captures(expressions: Mapping[str, str], current: Mapping[str, Any], *, log: _Log = None) -> dict[str, State]:
     """{name: expression} resolved against a current state: {name: state}."""
     captured: dict[str, State] = json.loads(raw.captures(_encoded(expressions), _encoded(current), log=log))
     return captured

@@ -1,18 +1,18 @@
 """What libnmstate refuses or fails at, a class for each of its error kinds.
 
-    NmstateError                    .kind .message .log
-    ├── InvalidArgument             the state says what libnmstate cannot mean: typo, wrong type, contradiction
-    ├── VerificationError           applied, but the host does not show it
-    ├── PluginFailure               NetworkManager, Open vSwitch or the kernel failed
-    ├── Bug                         libnmstate's own, also: NetworkManager answered what it did not expect
-    ├── NotImplemented_             libnmstate cannot do this yet
-    ├── NotSupported                this host cannot do it
-    ├── KernelIntegerRounded        the kernel keeps another number than the one given
-    ├── DependencyError             something is missing on the host, or too old
-    ├── PolicyError                 a capture expression or a reference to one; .line .position
-    ├── PermissionDenied            NetworkManager does not allow it
-    ├── SrIovVfNotFound             a virtual function is not there (yet)
-    └── DBusError                   ours: the system bus or NetworkManager does not answer
+NmstateError                    .kind .message .log
+├── InvalidArgument             the state says what libnmstate cannot mean: typo, wrong type, contradiction
+├── VerificationError           applied, but the host does not show it
+├── PluginFailure               NetworkManager, Open vSwitch or the kernel failed
+├── Bug                         libnmstate's own, also: NetworkManager answered what it did not expect
+├── NotImplemented_             libnmstate cannot do this yet
+├── NotSupported                this host cannot do it
+├── KernelIntegerRounded        the kernel keeps another number than the one given
+├── DependencyError             something is missing on the host, or too old
+├── PolicyError                 a capture expression or a reference to one; .line .position
+├── PermissionDenied            NetworkManager does not allow it
+├── SrIovVfNotFound             a virtual function is not there (yet)
+└── DBusError                   ours: the system bus or NetworkManager does not answer
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ class DBusError(NmstateError):
 class PolicyError(NmstateError):
     """A capture expression, or a reference to a capture, is wrong: in `line`, at `position`."""
 
-    def __init__(
-        self, kind: str, message: str, log: Iterable[LogLine] = (), line: str = "", position: int = 0
-    ) -> None:
+    def __init__(self, kind: str, message: str, log: Iterable[LogLine] = (), line: str = "", position: int = 0) -> None:
         super().__init__(kind, message, log)
         self.line = line
         self.position = position
@@ -137,9 +135,7 @@ _BY_KIND: dict[str, type[NmstateError]] = {
 }
 
 
-def from_kind(
-    kind: str, message: str, line: str, position: int, log: Iterable[tuple[int, str, str]]
-) -> NmstateError:
+def from_kind(kind: str, message: str, line: str, position: int, log: Iterable[tuple[int, str, str]]) -> NmstateError:
     """The error of this kind. The extension module calls this."""
     lines = [LogLine(*entry) for entry in log]
     if kind == "PolicyError":

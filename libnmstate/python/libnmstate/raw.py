@@ -141,9 +141,7 @@ def fill(template: bytes, captured: bytes, *, log: Log = None) -> bytes:
     return _value(log, lambda: _native.fill(template, captured))
 
 
-def networkmanager(
-    *, timeout_seconds: float = 10.0, device_names: bool = True, log: Log = None
-) -> NetworkManager:
+def networkmanager(*, timeout_seconds: float = 10.0, device_names: bool = True, log: Log = None) -> NetworkManager:
     """NetworkManager's unique bus name, version and checkpoints. Raises DBusError when it does not answer.
 
     The names of a checkpoint's devices cost a question to the bus each: without `device_names` they are empty.
@@ -152,10 +150,7 @@ def networkmanager(
     return NetworkManager(
         owner,
         version,
-        tuple(
-            Checkpoint(path, created, tuple(devices), seconds)
-            for path, created, devices, seconds in checkpoints
-        ),
+        tuple(Checkpoint(path, created, tuple(devices), seconds) for path, created, devices, seconds in checkpoints),
     )
 
 

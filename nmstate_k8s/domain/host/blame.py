@@ -20,19 +20,21 @@ __all__ = ["Path", "find_culprit", "path_text", "value_at"]
 Path = tuple[str | int, ...]
 
 MAX_READINGS = 3_000
+_IDENTITY = ("name", "state", "type")
 
 
 async def find_culprit(host: Host, desired: Any, captured: bytes = b"{}") -> Path:
     """The path of the smallest part without which libnmstate can read the state; empty if there is no such part."""
     budget = iter(range(MAX_READINGS))
 
-    async def readable(candidate: Any) -> bool:
+    async def readable(candidate: Any, taken_out: str | int) -> bool:
         if next(budget, None) is None:
             return False
         try:
             await host.parse(msgspec.json.encode(candidate), captured)
-        except DesiredStateError:
-            return False
+        except DesiredStateError as error:
+            # Only that it is missing: all else was read, so what was taken out is wrong, or something in it.
+            return f"missing field `{taken_out}`" in error.message
         return True
 
     path: Path = ()
@@ -40,8 +42,8 @@ async def find_culprit(host: Host, desired: Any, captured: bytes = b"{}") -> Pat
     rest: Callable[[Any], Any] = _alone
     while True:
         found = None
-        for step, _ in _parts(part):
-            if await readable(rest(_without(part, step))):
+        for step in _parts(part):
+            if await readable(rest(_without(part, step)), step):
                 found = step
                 break
         if found is None:
@@ -71,11 +73,12 @@ def path_text(data: Any, path: Path) -> str:
     return text
 
 
-def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
+def _parts(value: Any) -> Iterator[str | int]:
+    """What could be taken out. Last what says what a thing is: without its type anything is readable."""
     if isinstance(value, Mapping):
-        yield from value.items()
+        yield from sorted(value, key=lambda key: key in _IDENTITY)
     elif isinstance(value, list):
-        yield from enumerate(value)
+        yield from range(len(value))
 
 
 def _without(value: Any, step: str | int) -> Any:

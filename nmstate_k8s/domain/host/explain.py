@@ -6,7 +6,7 @@ Pure. `Explanation.cause` is a part of a sentence; what libnmstate said is kept 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 
 from nmstate_k8s.domain.host.blame import Path, path_text, value_at
 
-__all__ = ["Explanation", "explain_mistake", "explain_refusal", "interfaces_there", "misspelt_types"]
+__all__ = ["Explanation", "explain_mistake", "explain_refusal", "interfaces_there", "known_keys", "misspelt_types"]
 
 MAX_NAMES = 6
 
@@ -74,6 +74,11 @@ def interfaces_there(state: bytes) -> list[str]:
     found = _interfaces(msgspec.json.decode(state)) if state else []
     names = [(str(entry.get("name")), entry.get("type")) for entry in found if entry.get("state") != "ignore"]
     return [name for name, kind in names if kind in _CARDS] or [name for name, _ in names if name != "lo"]
+
+
+def known_keys(state: bytes) -> frozenset[str]:
+    """Every key that this node's own state uses: what a misspelt one was probably meant to be."""
+    return frozenset(_all_keys(msgspec.json.decode(state))) if state else frozenset()
 
 
 def misspelt_types(desired: Any) -> Explanation | None:
@@ -150,6 +155,16 @@ def _first_key(data: Any, key: str, so_far: str = "") -> str:
         if deeper := _first_key(inner, key, here):
             return deeper
     return ""
+
+
+def _all_keys(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from value
+        for inner in value.values():
+            yield from _all_keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _all_keys(inner)
 
 
 def _interfaces(desired: Any) -> list[Mapping[str, Any]]:

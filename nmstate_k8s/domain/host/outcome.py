@@ -56,6 +56,8 @@ class Outcome:
     """Whether it was committed; with a fault: but what came after failed."""
     rollback_seconds: float | None = None
     """How long the way back took; None: there was none."""
+    stuck: bool = False
+    """Whether the way back failed: NetworkManager's own timeout, or the next handler, goes it."""
     unlike: tuple[str, ...] = ()
     """Paths at which the node, after the way back, is not as it was."""
     stranded: tuple[str, ...] = ()
@@ -86,6 +88,8 @@ def _what_was_done(outcome: Outcome) -> str:
         return "nothing was changed"
     if outcome.kept:
         return "the change is active, but may not outlive a power cut"
+    if outcome.stuck:
+        return "the rollback failed and will be tried again"
     if outcome.rollback_seconds is None:
         return "rolled back" if not outcome.unlike else f"not as before: {_some(outcome.unlike)}"
     done = f"rolled back in {outcome.rollback_seconds:.1f} s"

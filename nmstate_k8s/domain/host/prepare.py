@@ -17,7 +17,7 @@ import msgspec
 from nmstate_k8s.domain.host.blame import find_culprit
 from nmstate_k8s.domain.host.defaults import with_defaults
 from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.explain import explain_mistake, misspelt_types
+from nmstate_k8s.domain.host.explain import explain_mistake, known_keys, misspelt_types
 from nmstate_k8s.domain.host.protocol import Host
 
 __all__ = ["MAX_STATE_BYTES", "Prepared", "prepare"]
@@ -49,7 +49,7 @@ async def prepare(
         return Prepared(desired=b"{}", change=False)
     _refuse_other_than_object(desired)
     states = await _captured(host, capture, captured, before)
-    filled = await _filled(host, with_defaults(desired), states)
+    filled = await _filled(host, with_defaults(desired), states, before)
     if explanation := misspelt_types(msgspec.json.decode(filled)):
         raise DesiredStateError("InvalidArgument", explanation.cause, interface=explanation.interface)
     await host.validate(filled, before)
@@ -83,7 +83,7 @@ async def _captured(
     return found
 
 
-async def _filled(host: Host, desired: Any, captured: Mapping[str, Any]) -> bytes:
+async def _filled(host: Host, desired: Any, captured: Mapping[str, Any], before: bytes) -> bytes:
     text, states = msgspec.json.encode(desired), msgspec.json.encode(captured)
     try:
         filled = await host.parse(text, states)
@@ -91,7 +91,7 @@ async def _filled(host: Host, desired: Any, captured: Mapping[str, Any]) -> byte
         if error.kind == "PolicyError":
             raise
         path = await find_culprit(host, desired, states)
-        explanation = explain_mistake(error.message, desired, path)
+        explanation = explain_mistake(error.message, desired, path, known_keys(before))
         raise DesiredStateError(error.kind, explanation.cause, error.log, explanation.interface) from error
     return filled if b"{{" in text else text
 

@@ -6,7 +6,7 @@ does I/O or looks at a clock, so that a test can run through every path, and a c
     read ─ prepare ─ inspect ─ journal ─ apply ─ locate ─ note ─ probe ─ check ─ commit ─ sync ─ close ─ END
               │         │                  │        │               │      │        │
              END     leftover, foreign…    └────────┴─ find ─ back ─ reprobe ─ compare ─ shut ─ END
-    (no change)        └─ read
+    (no change)        └─ read                           └ retry ┘                └ settle ┘
 
 - Recovery, at the handler's start, is the same table from `inspect` on, without a task: it ends when nothing of
   an earlier transaction is left.
@@ -49,11 +49,12 @@ from nmstate_k8s.domain.host.requests import (
     WriteJournal,
 )
 
-__all__ = ["CHECKPOINT_SECONDS", "END", "STEPS", "State", "Step"]
+__all__ = ["CHECKPOINT_SECONDS", "END", "STEPS", "WAYS_BACK", "State", "Step"]
 
 CHECKPOINT_SECONDS = 480
 """Outlives apply and probes: a dead handler means that NetworkManager takes it back."""
 COMPARISONS = 5
+WAYS_BACK = 5
 END = "end"
 
 
@@ -77,6 +78,8 @@ class State:
     stranded: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
     comparisons: int = 0
+    ways_back: int = 0
+    """How often the way back was tried in vain."""
 
 
 Next = tuple[State, str]
@@ -209,8 +212,13 @@ def _back(state: State, _: Any) -> Next:
 
 
 def _not_back(state: State, error: Exception) -> Next:
-    """NetworkManager may have been quicker (its own timeout): the comparison tells."""
-    return _back(_noting(state, f"rollback: {error}"), None)
+    """Look again: NetworkManager may have been quicker (its own timeout), or be busy for a moment.
+
+    Where it stays so, the journal stays too: the next transaction, or the next handler, goes on from it, and
+    NetworkManager's own timeout goes on running.
+    """
+    state = replace(_noting(state, f"rollback: {error}"), pending=None, ways_back=state.ways_back + 1)
+    return (state, "retry") if state.ways_back < WAYS_BACK else (state, "reprobe")
 
 
 def _reprobed(state: State, results: tuple[ProbeResult, ...]) -> Next:
@@ -223,7 +231,15 @@ def _compared(state: State, after: bytes) -> Next:
     state = replace(state, unlike=unlike, comparisons=state.comparisons + 1)
     if unlike and state.comparisons < COMPARISONS:
         return state, "settle"
-    return state, "shut"
+    return _whether_to_shut(state)
+
+
+def _whether_to_shut(state: State) -> Next:
+    return state, ("shut" if state.ways_back < WAYS_BACK else END)
+
+
+def _not_compared(state: State, error: Exception) -> Next:
+    return _whether_to_shut(_noting(state, f"state after the rollback: {error}"))
 
 
 def _shut(state: State, _: Any) -> Next:
@@ -291,11 +307,12 @@ STEPS: Mapping[str, Step] = {
     "commit": Step(lambda state: Commit(_of(state).checkpoint), _committed, _returns("commit")),
     "sync": Step(lambda _: SyncProfiles(), lambda state, _: (state, "close"), _committed_but),
     "close": Step(lambda _: CloseJournal(), lambda state, _: (state, END), _committed_but),
-    "find": Step(lambda _: FindCheckpoints(), _found, _goes_on("reprobe", "NetworkManager")),
+    "find": Step(lambda _: FindCheckpoints(), _found, _not_back),
     "back": Step(_pending, _back, _not_back),
+    "retry": Step(lambda _: Wait(1.0), lambda state, _: (state, "find"), _not_back),
     "reprobe": Step(lambda state: RunProbes(state.selected), _reprobed, _goes_on("compare", "probes")),
-    "compare": Step(lambda _: ReadState(), _compared, _goes_on("shut", "state after the rollback")),
-    "settle": Step(lambda _: Wait(1.0), lambda state, _: (state, "compare"), _goes_on("shut", "waiting")),
+    "compare": Step(lambda _: ReadState(), _compared, _not_compared),
+    "settle": Step(lambda _: Wait(1.0), lambda state, _: (state, "compare"), _not_compared),
     "shut": Step(lambda _: CloseJournal(), _shut, _goes_on(END, "journal")),
 }
 

@@ -19,7 +19,7 @@ from nmstate_k8s.domain.host.executor import Executor
 from nmstate_k8s.domain.host.failpoints import Failpoints
 from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.requests import Prepare, ReadState, Task
-from nmstate_k8s.domain.host.steps import END, STEPS, State
+from nmstate_k8s.domain.host.steps import END, STEPS, WAYS_BACK, State
 
 __all__ = ["Transactions"]
 
@@ -111,6 +111,7 @@ def _outcome(transaction_id: str, state: State, timing: dict[str, float]) -> Out
         touched=state.touched,
         kept=state.kept,
         rollback_seconds=None if back is None else back + timing.get("find", 0.0),
+        stuck=state.ways_back >= WAYS_BACK,
         unlike=state.unlike,
         stranded=state.stranded,
         probes=state.probes,

@@ -19,9 +19,9 @@ Operation = dict[str, Any]
 
 def operations(old: Any, new: Any, path: str = "") -> list[Operation]:
     """What to do at `path` (a JSON pointer), where `old` stands, so that `new` stands there. Equal: nothing."""
-    if old == new and type(old) is type(new):
-        return []
     inner = _inner(old, new, path)
+    if inner == [] or (inner is None and type(old) is type(new) and old == new and not isinstance(new, list)):
+        return []
     whole = [{"op": "replace", "path": path, "value": new}]
     if inner is None or len(msgspec.json.encode(inner)) >= len(msgspec.json.encode(whole)):
         return whole
@@ -29,6 +29,7 @@ def operations(old: Any, new: Any, path: str = "") -> list[Operation]:
 
 
 def _inner(old: Any, new: Any, path: str) -> list[Operation] | None:
+    """Part by part; None where that is not possible. Whole values are never compared: in Python, True equals 1."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         found: list[Operation] = [{"op": "remove", "path": f"{path}/{_escaped(key)}"} for key in old if key not in new]
         for key, value in new.items():

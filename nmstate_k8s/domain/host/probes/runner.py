@@ -72,7 +72,7 @@ class ProbeRunner:
             tries += 1
             if total_seconds - (self._clock.monotonic() - begun) <= pause:
                 return self._result(probe, "Failed", begun, f"{why} ({tries} tries)")
-            await asyncio.sleep(pause)
+            await self._clock.sleep(pause)
 
     def _result(self, probe: Probe, result: str, begun: float, why: str = "") -> ProbeResult:
         milliseconds = round((self._clock.monotonic() - begun) * 1000)

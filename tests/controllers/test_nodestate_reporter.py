@@ -1,0 +1,205 @@
+"""The report of a node's state: when it is written, when it is not, and how."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import jsonpatch
+import pytest
+
+from nmstate_k8s.api.meta import FORCE_REFRESH_LABEL
+from nmstate_k8s.controllers.nodestate import NodeStateReporter
+from nmstate_k8s.core.errors import Invalid, NotFound, Unavailable
+from nmstate_k8s.core.informer import Event
+from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.host.errors import HostUnavailable
+from nmstate_k8s.domain.kinds import NODE_STATES
+from nmstate_k8s.testing.clock import LoopClock
+from nmstate_k8s.testing.host import FakeHost
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+
+class Server:
+    """One NodeNetworkState."""
+
+    def __init__(self) -> None:
+        self.status: dict[str, Any] | None = None
+        self.writes: list[str] = []
+        self.failures: list[Exception] = []
+
+    async def read(self) -> dict[str, Any]:
+        return dict(self.status or {})
+
+    async def patch(self, written: str, moment: str, changes: Sequence[Mapping[str, Any]]) -> None:
+        self._fail()
+        if self.status is None:
+            raise NotFound("gone", status=404)
+        if self.status.get("lastSuccessfulUpdateTime") != written:
+            raise Invalid("the test failed", status=422)
+        document = {"status": self.status}
+        self.status = jsonpatch.apply_patch(document, list(changes))["status"]
+        self.status["lastSuccessfulUpdateTime"] = moment
+        self.writes.append("patch")
+
+    async def write(self, status: Mapping[str, Any]) -> None:
+        self._fail()
+        self.status = dict(status)
+        self.writes.append("write")
+
+    def _fail(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+class Report:
+    """A reporter that runs, and its world."""
+
+    def __init__(self) -> None:
+        self.host = FakeHost()
+        self.server = Server()
+        self.reporter = NodeStateReporter(self.host, self.server, nmstate_version="2.2.62", clock=LoopClock())
+
+    def change(self, mtu: int) -> None:
+        """The kernel tells of a change."""
+        interfaces = [{**entry, "mtu": mtu} for entry in self.host.state["interfaces"]]
+        self.host.state = {**self.host.state, "interfaces": interfaces}
+        self.reporter.changed()
+
+    @property
+    def mtu(self) -> int:
+        assert self.server.status is not None
+        return int(self.server.status["currentState"]["interfaces"][0]["mtu"])
+
+
+@asynccontextmanager
+async def reporting() -> AsyncIterator[Report]:
+    """A reporter that has made its first report. Not a fixture: its time must be the test's."""
+    made = Report()
+    running = asyncio.ensure_future(made.reporter.run())
+    await asyncio.sleep(0.1)
+    try:
+        yield made
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+def labelled(value: str | None) -> Object:
+    labels = {} if value is None else {FORCE_REFRESH_LABEL: value}
+    return Object.from_dict({"metadata": {"name": "n1", "labels": labels}}, NODE_STATES)
+
+
+async def test_the_first_state_is_written_at_once() -> None:
+    """With the versions, as a whole."""
+    async with reporting() as report:
+        assert report.server.writes == ["write"]
+        assert report.server.status is not None
+        assert report.server.status["handlerNmstateVersion"] == "2.2.62"
+        assert report.server.status["hostNetworkManagerVersion"] == "1.52.1"
+
+
+async def test_an_unchanged_state_costs_no_write() -> None:
+    """Ten minutes of nothing."""
+    async with reporting() as report:
+        await asyncio.sleep(600)
+        assert len(report.server.writes) == 1
+        assert 9 <= report.host.calls.count("show") <= 13
+
+
+async def test_a_change_is_reported_within_two_seconds_as_a_patch() -> None:
+    """The time of the report moves with it."""
+    async with reporting() as report:
+        await asyncio.sleep(20)
+        before = dict(report.server.status or {})
+        report.change(9000)
+        await asyncio.sleep(2)
+        assert report.server.writes == ["write", "patch"]
+        assert report.mtu == 9000
+        assert report.server.status is not None
+        assert report.server.status["lastSuccessfulUpdateTime"] > before["lastSuccessfulUpdateTime"]
+
+
+async def test_churn_makes_at_most_one_write_in_ten_seconds() -> None:
+    """And the last state is reported all the same."""
+    async with reporting() as report:
+        await asyncio.sleep(20)
+        for step in range(100):
+            report.change(2000 + step)
+            await asyncio.sleep(0.5)
+        assert len(report.server.writes) <= 1 + 6
+        await asyncio.sleep(11)
+        assert report.mtu == 2099
+
+
+async def test_a_forced_refresh_does_not_wait() -> None:
+    """Headlamp reads again after three seconds."""
+    async with reporting() as report:
+        report.change(9000)
+        report.reporter.on_event(Event(labelled(None), labelled("now")))
+        await asyncio.sleep(1)
+        assert report.mtu == 9000
+        shows = report.host.calls.count("show")
+        report.reporter.on_event(Event(labelled("now"), labelled("now")))
+        await asyncio.sleep(1)
+        assert report.host.calls.count("show") == shows, "another change of the object asks for nothing"
+
+
+async def test_a_deleted_report_is_made_anew() -> None:
+    """At once and whole, though the state is the same."""
+    async with reporting() as report:
+        report.server.status = None
+        report.reporter.on_event(Event(labelled(None), None))
+        await asyncio.sleep(1)
+        assert report.server.writes == ["write", "write"]
+
+
+async def test_a_report_that_somebody_else_wrote_is_written_whole() -> None:
+    """Operations by position are only right on what we left."""
+    async with reporting() as report:
+        await asyncio.sleep(20)
+        report.server.status = {"currentState": {}, "lastSuccessfulUpdateTime": "2020-01-01T00:00:00Z"}
+        report.change(9000)
+        await asyncio.sleep(2)
+        assert report.server.writes == ["write", "write"]
+        assert report.mtu == 9000
+
+
+async def test_nobody_looks_during_a_transaction() -> None:
+    """It has libnmstate for itself; at its end the state is reported without waiting."""
+    async with reporting() as report:
+        report.reporter.hold(True)
+        shows = report.host.calls.count("show")
+        report.change(9000)
+        await asyncio.sleep(120)
+        assert report.host.calls.count("show") == shows
+        report.reporter.hold(False)
+        await asyncio.sleep(0.1)
+        assert report.mtu == 9000
+
+
+async def test_a_failure_is_tried_again() -> None:
+    """The API server or NetworkManager may be away."""
+    async with reporting() as report:
+        report.server.failures = [Unavailable("away")]
+        report.host.fail("show", HostUnavailable("NetworkManagerUnavailable", "away"))
+        report.reporter.refresh()
+        report.change(9000)
+        await asyncio.sleep(30)
+        assert report.mtu == 9000
+
+
+async def test_a_restarted_handler_does_not_write_what_is_there() -> None:
+    """The time of the last change stays."""
+    async with reporting() as report:
+        other = NodeStateReporter(report.host, report.server, nmstate_version="2.2.62", clock=LoopClock())
+        running = asyncio.ensure_future(other.run())
+        await asyncio.sleep(1)
+        assert len(report.server.writes) == 1
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running

@@ -1,0 +1,173 @@
+"""The same, with libnmstate itself: what it says today, and what we make of it. Needs the wheel, not a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from nmstate_k8s.domain.host.errors import DesiredStateError, HostError, HostUnavailable
+from nmstate_k8s.domain.host.explain import explain_refusal
+from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost, nmstate_version
+from nmstate_k8s.domain.host.prepare import Prepared, prepare
+
+libnmstate = pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
+
+CURRENT: dict[str, Any] = {
+    "interfaces": [
+        {
+            "name": "eth0",
+            "type": "ethernet",
+            "state": "up",
+            "mtu": 1500,
+            "ipv4": {"enabled": True, "address": [{"ip": "192.0.2.2", "prefix-length": 24}]},
+        },
+        {"name": "eth1", "type": "ethernet", "state": "up", "mtu": 1500},
+    ],
+    "routes": {
+        "running": [
+            {
+                "destination": "0.0.0.0/0",
+                "next-hop-interface": "eth0",
+                "next-hop-address": "192.0.2.1",
+                "table-id": 254,
+            }
+        ],
+        "config": [],
+    },
+}
+
+
+async def prepared(*interfaces: Any, capture: dict[str, str] | None = None) -> Prepared:
+    host = LibnmstateHost()
+    try:
+        return await prepare(host, {"interfaces": list(interfaces)}, capture or {}, {}, msgspec.json.encode(CURRENT))
+    finally:
+        host.close()
+
+
+def eth1(**more: Any) -> dict[str, Any]:
+    return {"name": "eth1", "type": "ethernet", "state": "up", **more}
+
+
+@pytest.mark.parametrize(
+    ("interface", "cause"),
+    [
+        (eth1(mttu=1400), 'unknown key "mttu" at interfaces[eth1].mttu (did you mean "mtu"?)'),
+        (eth1(mtu="many"), 'interfaces[eth1].mtu has "many": invalid digit found in string'),
+        (eth1(state="upp"), '"upp" is no value for interfaces[eth1].state (did you mean "up"?)'),
+        (
+            eth1(ipv4={"enabled": True, "address": [{"ip": "192.0.2", "prefix-length": 24}]}),
+            'interfaces[eth1].ipv4.address[0].ip has "192.0.2": invalid IP address syntax',
+        ),
+        (
+            {"name": "br1", "type": "linux-bridge", "state": "up", "bridge": {"prt": []}},
+            'unknown key "prt" at interfaces[br1].bridge.prt (did you mean "port"?)',
+        ),
+        (eth1(ipv4={"enabled": "perhaps"}), None),
+        (eth1(ipv4=[1]), None),
+        ("eth1", None),
+    ],
+)
+@pytest.mark.asyncio
+async def test_mistakes_are_named_with_their_path(interface: Any, cause: str | None) -> None:
+    """A person finds the place in the policy without knowing libnmstate."""
+    with pytest.raises(DesiredStateError) as caught:
+        await prepared(interface)
+    if cause is None:
+        assert "interfaces[" in caught.value.message
+    else:
+        assert caught.value.message == cause
+
+
+@pytest.mark.asyncio
+async def test_numbers_as_strings_are_valid_and_stay_text() -> None:
+    """What the enactment shows is what the user wrote."""
+    found = await prepared(eth1(mtu="1400"))
+    assert found.change
+    assert msgspec.json.decode(found.desired)["interfaces"][0]["mtu"] == "1400"
+
+
+@pytest.mark.asyncio
+async def test_a_state_that_is_there_is_no_change() -> None:
+    """Without a difference nothing is done."""
+    assert not (await prepared(eth1(mtu=1500))).change
+
+
+@pytest.mark.asyncio
+async def test_a_missing_interface_is_a_refusal_of_this_node() -> None:
+    """Not a mistake for ever: it may be plugged in."""
+    with pytest.raises(HostError) as caught:
+        await prepared({"name": "eth666", "type": "ethernet", "state": "up"})
+    assert not isinstance(caught.value, DesiredStateError)
+    assert explain_refusal(caught.value.message, None, ["eth0"]).interface == "eth666"
+
+
+CAPTURE = {
+    "default-gw": 'routes.running.destination=="0.0.0.0/0"',
+    "base-iface": "interfaces.name==capture.default-gw.routes.running.0.next-hop-interface",
+}
+
+
+@pytest.mark.asyncio
+async def test_captures_are_resolved_and_filled_in() -> None:
+    """The documented way to put a bridge on the default route's interface."""
+    found = await prepared(
+        {
+            "name": "br1",
+            "type": "linux-bridge",
+            "state": "up",
+            "ipv4": "{{ capture.base-iface.interfaces.0.ipv4 }}",
+            "bridge": {"port": [{"name": "{{ capture.base-iface.interfaces.0.name }}"}]},
+        },
+        capture=CAPTURE,
+    )
+    bridge = msgspec.json.decode(found.desired)["interfaces"][0]
+    assert bridge["ipv4"]["address"] == [{"ip": "192.0.2.2", "prefix-length": 24}]
+    assert bridge["bridge"]["port"][0]["name"] == "eth0"
+    assert bridge["bridge"]["port"][0]["vlan"]["mode"] == "trunk"
+    assert set(found.captured) == set(CAPTURE)
+
+
+@pytest.mark.parametrize(
+    ("capture", "name"),
+    [
+        ({"a": 'routes.running.destination="0.0.0.0/0"'}, "eth1"),
+        ({}, "{{ capture.none.interfaces.0.name }}"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_wrong_expression_says_where(capture: dict[str, str], name: str) -> None:
+    """The expression and the position in it."""
+    with pytest.raises(DesiredStateError, match=r"destination=|capture\.none"):
+        await prepared({"name": name, "type": "ethernet", "state": "up"}, capture=capture)
+
+
+@pytest.mark.asyncio
+async def test_without_a_system_bus_the_host_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NetworkManager's absence is an error of its own."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+    host = LibnmstateHost()
+    with pytest.raises(HostUnavailable, match="nonexistent"):
+        await host.networkmanager()
+    host.close()
+
+
+def test_errors_are_classes_by_kind_and_carry_log_lines() -> None:
+    """What the wheel promises by itself."""
+    with pytest.raises(libnmstate.errors.InvalidArgument) as caught:
+        libnmstate.validate({"interfaces": [{"name": "eth9", "type": "ethernet", "state": "up"}]}, CURRENT)
+    assert caught.value.kind == "InvalidArgument"
+    assert "eth9" in caught.value.message
+    lines: list[Any] = []
+    libnmstate.fill({"interfaces": [{"name": "a", "state": "absent", "odd": 1}]}, {}, log=lines)
+    assert [(line.level, "odd" in line.message) for line in lines] == [(30, True)]
+    with pytest.raises(libnmstate.NmstateError, match="must not be empty"):
+        libnmstate.commit("")
+
+
+def test_the_version_is_readable() -> None:
+    """It stands in the node's report."""
+    assert nmstate_version() == libnmstate.NMSTATE_VERSION
+    assert libnmstate.NMSTATE_VERSION.count(".") == 2

@@ -1,0 +1,340 @@
+"""The node's transaction on a fake host: every path through the table, and a crash between any two steps."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Any
+
+import pytest
+
+from nmstate_k8s.domain.host.errors import HostError, HostUnavailable
+from nmstate_k8s.domain.host.failpoints import FailpointReached, Failpoints
+from nmstate_k8s.domain.host.journal import Record
+from nmstate_k8s.domain.host.outcome import message
+from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
+from nmstate_k8s.domain.host.steps import STEPS
+
+MTU: dict[str, Any] = {"name": "eth1", "type": "ethernet", "state": "up", "mtu": 1400}
+
+
+def mtu(host: Any) -> int:
+    return next(entry["mtu"] for entry in host.state["interfaces"] if entry["name"] == "eth1")
+
+
+@pytest.mark.asyncio
+async def test_a_good_policy_is_applied_probed_and_committed(rig: Any, task: Any) -> None:
+    """After success the node is as desired, without checkpoint and without journal."""
+    rig.probe("ping", lambda: True)
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.succeeded, outcome.fault
+    assert mtu(rig.host) == 1400
+    assert rig.host.checkpoints == []
+    assert rig.journal.read() is None
+    assert [(probe.name, probe.result) for probe in outcome.probes] == [("ping", "Passed")]
+    assert rig.resets == ["reset"]
+    assert {"read", "prepare", "apply", "probe", "commit"} <= set(outcome.timing)
+
+
+@pytest.mark.asyncio
+async def test_what_has_no_effect_touches_nothing(rig: Any, task: Any) -> None:
+    """Without a difference there is no checkpoint, no journal and no probe."""
+    outcome = await rig.transactions().run(task({**MTU, "mtu": 1500}))
+    assert outcome.succeeded
+    assert not outcome.touched
+    assert "apply" not in rig.host.calls
+    assert "networkmanager" not in rig.host.calls
+    assert not (rig.folder / "journal").exists()
+
+
+@pytest.mark.asyncio
+async def test_an_empty_state_succeeds(rig: Any, task: Any) -> None:
+    """The contract ignores an empty desiredState."""
+    assert (await rig.transactions().run(task(desired={}))).succeeded
+    assert (await rig.transactions().run(task(desired=None))).succeeded
+
+
+@pytest.mark.asyncio
+async def test_a_failed_probe_takes_everything_back(rig: Any, task: Any) -> None:
+    """A policy that breaks a probe leaves the node as it was, and the message names the probe."""
+    before = copy.deepcopy(rig.host.state)
+    rig.probe("ping", lambda: mtu(rig.host) == 1500)
+    rig.probe("dns", lambda: False)
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.fault is not None
+    assert rig.host.state == before
+    assert rig.host.checkpoints == []
+    assert rig.journal.read() is None
+    text = message("worker-1", outcome)
+    assert text.startswith("Error: node worker-1: probe failed: ping: no answer")
+    assert "rolled back in" in text
+    assert [probe.name for probe in outcome.probes] == ["ping"], "dns did not work before and is not missed"
+
+
+@pytest.mark.asyncio
+async def test_a_probe_that_still_fails_after_the_rollback_is_named(rig: Any, task: Any) -> None:
+    """The message tells that the way back did not mend it."""
+    broken: list[bool] = []
+    rig.probe("ping", lambda: not broken)
+    rig.host.on("apply", lambda: broken.append(True))
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.stranded == ("ping",)
+    assert "but ping still fails" in message("n", outcome)
+
+
+@pytest.mark.asyncio
+async def test_a_missing_interface_changes_nothing(rig: Any, task: Any) -> None:
+    """eth666: refused before anything is changed, and what there is instead is named."""
+    outcome = await rig.transactions().run(task({"name": "eth666", "type": "ethernet", "state": "up"}))
+    assert "apply" not in rig.host.calls
+    assert outcome.fault is not None
+    assert outcome.fault.interface == "eth666"
+    assert message("n1", outcome) == (
+        "Error: node n1: apply refused: interface eth666 does not exist (there are eth0, eth1); nothing was changed"
+    )
+
+
+@pytest.mark.asyncio
+async def test_an_apply_that_fails_is_compared_with_the_state_before(rig: Any, task: Any) -> None:
+    """libnmstate rolls back by itself; the journal is closed."""
+    rig.host.fail("apply", HostError("VerificationError", "eth1 mtu is 1500", ["info nm: Created checkpoint"]))
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.fault is not None
+    assert (outcome.fault.stage, outcome.fault.reason) == ("apply", "VerificationError")
+    assert "Created checkpoint" in outcome.fault.details
+    assert outcome.unlike == ()
+    assert rig.journal.read() is None
+
+
+@pytest.mark.asyncio
+async def test_a_restarted_networkmanager_is_never_committed_to(rig: Any, task: Any) -> None:
+    """Another bus name after the apply: no commit, and the outcome says so."""
+    rig.host.on("apply", rig.host.restart_networkmanager)
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.fault is not None
+    assert outcome.fault.reason == "NetworkManagerRestarted"
+    assert "commit" not in rig.host.calls
+
+
+@pytest.mark.asyncio
+async def test_a_checkpoint_lost_during_the_probes_is_never_committed(rig: Any, task: Any) -> None:
+    """NetworkManager took it back itself: the commit is refused, the comparison tells that the node is as before."""
+    before = copy.deepcopy(rig.host.state)
+
+    def lose() -> bool:
+        for checkpoint in list(rig.host.checkpoints):
+            rig.host._take_back(checkpoint.path)
+        return True
+
+    rig.probe("ping", lose)
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.fault is not None
+    assert outcome.fault.reason == "CheckpointLost"
+    assert rig.host.state == before
+    assert outcome.unlike == ()
+
+
+@pytest.mark.asyncio
+async def test_a_foreign_checkpoint_is_waited_for_until_its_timeout(rig: Any, task: Any) -> None:
+    """Ours begins when NetworkManager has taken the other one back itself; nobody else touches it."""
+    path = rig.host.foreign_checkpoint(30)
+    rig.clock.also.append(lambda _: rig.host._forget(path) if rig.clock.time > 1_030 else None)
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.succeeded
+    assert "rollback" not in rig.host.calls
+    assert rig.notices == [("ForeignCheckpoint", False)]
+    assert 1_028 < rig.clock.time < 1_036
+
+
+@pytest.mark.asyncio
+async def test_a_foreign_checkpoint_without_timeout_is_rolled_back_after_a_minute(rig: Any, task: Any) -> None:
+    """With a warning, and not before."""
+    rig.host.foreign_checkpoint(0)
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.succeeded
+    assert rig.host.calls.count("rollback") == 1
+    assert rig.notices == [("ForeignCheckpoint", False), ("ForeignCheckpointRolledBack", True)]
+    assert 1_058 < rig.clock.time < 1_064
+
+
+@pytest.mark.asyncio
+async def test_networkmanager_away_is_refused_before_anything_is_changed(rig: Any, task: Any) -> None:
+    """Refused at the inspection, and worth another attempt."""
+    rig.host.fail("networkmanager", HostUnavailable("NetworkManagerUnavailable", "does not answer"))
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.fault is not None
+    assert (outcome.fault.stage, outcome.fault.lasting) == ("inspect", False)
+    assert not outcome.touched
+
+
+@pytest.mark.asyncio
+async def test_a_disk_that_takes_no_journal_is_refused(rig: Any, task: Any) -> None:
+    """Nothing is changed on a node whose journal cannot be written."""
+    (rig.folder / "journal").write_text("a file where the folder should be")
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.fault is not None
+    assert "apply" not in rig.host.calls
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("step", sorted(set(STEPS) - {"leftover", "discard", "foreign", "settle", "retry"}))
+@pytest.mark.parametrize("good", [True, False], ids=["good policy", "policy that breaks a probe"])
+async def test_an_error_at_any_step_ends_as_before_or_as_desired(rig: Any, task: Any, step: str, good: bool) -> None:
+    """Never in between: with a fault before the commit the node is as it was; without one it is as desired."""
+    before = copy.deepcopy(rig.host.state)
+    rig.probe("ping", lambda: good or mtu(rig.host) == 1500)
+    outcome = await rig.transactions(f"before-{step}=error").run(task(MTU))
+    if outcome.succeeded or outcome.kept:
+        assert good
+        assert mtu(rig.host) == 1400
+    else:
+        await rig.settle()
+        assert rig.host.state == before
+    assert rig.host.checkpoints == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("step", sorted(set(STEPS) - {"leftover", "discard", "foreign", "settle", "retry"}))
+@pytest.mark.parametrize("good", [True, False], ids=["good policy", "policy that breaks a probe"])
+async def test_a_crash_between_any_two_steps_ends_as_before_or_as_desired(
+    rig: Any, task: Any, step: str, good: bool
+) -> None:
+    """The next handler's recovery takes back exactly what was left, and a second attempt ends truly."""
+    before = copy.deepcopy(rig.host.state)
+    rig.probe("ping", lambda: good or mtu(rig.host) == 1500)
+    await rig.crash(task(MTU), step)
+    await rig.settle()
+    assert rig.host.state == before or (good and mtu(rig.host) == 1400)
+    assert rig.journal.read() is None
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.succeeded == good
+    assert mtu(rig.host) == (1400 if good else 1500)
+    assert rig.host.checkpoints == []
+
+
+@pytest.mark.asyncio
+async def test_recovery_leaves_a_foreign_checkpoint_alone(rig: Any, task: Any) -> None:
+    """Made by somebody after our crash, when ours was gone: not ours, not touched."""
+    await rig.crash(task(MTU), "probe")
+    rig.host._take_back(rig.host.checkpoints[0].path)
+    foreign = rig.host.foreign_checkpoint(0)
+    assert (await rig.transactions().recover()).succeeded
+    assert [checkpoint.path for checkpoint in rig.host.checkpoints] == [foreign]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("change", ["boot", "networkmanager"])
+async def test_recovery_trusts_no_path_of_another_boot_or_networkmanager(rig: Any, task: Any, change: str) -> None:
+    """Paths count from 1 again: the same path is then somebody else's checkpoint."""
+    await rig.crash(task(MTU), "probe")
+    if change == "boot":
+        rig.boot = "boot-2"
+    rig.host.restart_networkmanager()
+    rig.host.foreign_checkpoint(0)
+    assert (await rig.transactions().recover()).succeeded
+    assert len(rig.host.checkpoints) == 1
+    assert rig.journal.read() is None
+
+
+@pytest.mark.asyncio
+async def test_recovery_without_networkmanager_says_that_it_is_not_done(rig: Any) -> None:
+    """Whoever called it tries again."""
+    rig.host.fail("networkmanager", HostUnavailable("NetworkManagerUnavailable", "does not answer"))
+    assert (await rig.transactions().recover()).fault is not None
+    assert (await rig.transactions().recover()).succeeded
+
+
+@pytest.mark.asyncio
+async def test_cancelling_who_waits_does_not_break_a_transaction_off(rig: Any, task: Any) -> None:
+    """SIGTERM cancels the reconcile; the transaction ends all the same, and `wait_idle` waits for it."""
+    gate = asyncio.Event()
+    transactions = rig.transactions("before-commit=delay:0.05")
+    rig.host.on("apply", gate.set)
+    waiting = asyncio.ensure_future(transactions.run(task(MTU)))
+    await gate.wait()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await transactions.wait_idle()
+    assert "commit" in rig.host.calls
+    assert rig.host.checkpoints == []
+
+
+@pytest.mark.asyncio
+async def test_a_way_back_that_stays_closed_keeps_the_journal(rig: Any, task: Any) -> None:
+    """The next handler goes on from it: nothing untested is forgotten."""
+    before = copy.deepcopy(rig.host.state)
+    rig.probe("ping", lambda: mtu(rig.host) == 1500)
+    rig.host.fail("rollback", *(HostError("Bug", "busy") for _ in range(5)))
+    outcome = await rig.transactions().run(task(MTU))
+    assert outcome.unlike == ("interfaces[eth1].mtu",)
+    assert rig.journal.read() is not None
+    await rig.settle()
+    assert rig.host.state == before
+    assert rig.journal.read() is None
+
+
+@pytest.mark.asyncio
+async def test_captures_of_an_earlier_attempt_are_used_again(rig: Any, task: Any) -> None:
+    """A re-run of the same generation sees the same captured state."""
+    capture = {"base": 'interfaces.name=="eth1"'}
+    first = await rig.transactions().run(task(MTU, capture=capture))
+    assert first.prepared is not None
+    assert set(first.prepared.captured) == {"base"}
+    again = await rig.transactions().run(task({**MTU, "mtu": 1300}, capture=capture, captured=first.prepared.captured))
+    assert again.prepared is not None
+    assert again.prepared.captured == first.prepared.captured
+    assert rig.host.calls.count("captures") == 1
+
+
+@pytest.mark.asyncio
+async def test_holds_tells_without_touching(rig: Any, task: Any) -> None:
+    """Whether the node is as desired, or cannot be seen to be."""
+    transactions = rig.transactions()
+    assert await transactions.holds(task({**MTU, "mtu": 1500}))
+    assert not await transactions.holds(task(MTU))
+    rig.host.fail("show", HostError("Bug", "no"))
+    assert not await transactions.holds(task({**MTU, "mtu": 1500}))
+    assert "apply" not in rig.host.calls
+
+
+def test_a_record_knows_its_own_checkpoint_only() -> None:
+    """What was there before, or is older than the transaction, is not ours."""
+    record = Record(
+        transaction="t",
+        policy="p",
+        generation=1,
+        boot_id="b",
+        networkmanager=":1.7",
+        checkpoints_before=("/1",),
+        begun=500,
+    )
+
+    def left_over(*checkpoints: Checkpoint) -> str:
+        return record.left_over(NetworkManager(":1.7", "1.52", checkpoints), "b")
+
+    assert left_over(Checkpoint("/1", 600, (), 60)) == ""
+    assert left_over(Checkpoint("/2", 400, (), 60)) == ""
+    assert left_over(Checkpoint("/1", 100, (), 60), Checkpoint("/2", 600, (), 60)) == "/2"
+
+
+def test_failpoints_are_read_strictly() -> None:
+    """A misspelt failpoint ends the program instead of testing nothing."""
+    assert Failpoints.parse("").actions == {}
+    assert Failpoints.parse("before-commit=kill, before-apply=once:delay:2").actions == {
+        "before-commit": "kill",
+        "before-apply": "once:delay:2",
+    }
+    with pytest.raises(ValueError, match="before-commit=explode"):
+        Failpoints.parse("before-commit=explode")
+
+
+@pytest.mark.asyncio
+async def test_once_is_once_over_restarts(tmp_path: Any) -> None:
+    """A failpoint that kills the first time only lets the next handler through."""
+    for expected in (True, False):
+        points = Failpoints.parse("x=once:error", tmp_path / "failpoints")
+        if expected:
+            with pytest.raises(FailpointReached):
+                await points.reach("x")
+        else:
+            await points.reach("x")
