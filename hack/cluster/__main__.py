@@ -1,11 +1,12 @@
 """Entry point of `hack/lab`."""
 
+import os.path
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+# os.path and not pathlib: `hack/lab exec` is called hundreds of times.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
 
-from hack.cluster.cli import main  # noqa: E402  (the checkout must be on the path first)
+from hack.cluster.cli import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

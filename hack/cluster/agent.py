@@ -1,4 +1,7 @@
-"""Commands in a node, by its agent: a way in that does not depend on the node's network (see guest/src/agent.c)."""
+"""Commands in a node, by its agent: a way in that does not depend on the node's network (see guest/src/agent.c).
+
+`supervisor` is the path of the running lab's socket. Imports little: each `hack/lab exec` comes through here.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,12 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from . import plan
+from . import plan, supervisor_client
 from .errors import LabError
-from .session import Session
 
-__all__ = ["Done", "Frames", "answers", "execute", "frame", "pass_through", "wait_answer"]
+__all__ = ["Done", "Frames", "answers", "execute", "frame", "pass_through"]
 
 HEAD = struct.Struct("!cI")
 CHUNK = 1 << 16
@@ -44,8 +46,7 @@ class Frames:
         return found
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """How a command ended; a signal counts as 128 and its number, as in a shell."""
 
     status: int
@@ -54,7 +55,7 @@ class Done:
 
 
 def execute(
-    session: Session, node: plan.Node, *argv: str, stdin: bytes = b"", timeout: float = 60, connect: float = 5
+    supervisor: str, node: plan.Node, *argv: str, stdin: bytes = b"", timeout: float = 60, connect: float = 5
 ) -> Done:
     """Run a command in the node and collect what it writes."""
     output = {b"O": bytearray(), b"E": bytearray()}
@@ -62,7 +63,7 @@ def execute(
     for at in range(0, len(stdin), CHUNK):
         message += frame(b"I", stdin[at : at + CHUNK])
     message += frame(b"C")
-    with _dial(session, node, connect) as connection:
+    with _dial(supervisor, node, connect) as connection:
         deadline = time.monotonic() + timeout
         try:
             status = _exchange(connection, message, None, lambda kind, data: output[kind].extend(data), deadline)
@@ -73,13 +74,13 @@ def execute(
     return Done(status, bytes(output[b"O"]), bytes(output[b"E"]))
 
 
-def pass_through(session: Session, node: plan.Node, argv: Sequence[str], terminal: tuple[int, int] | None) -> int:
+def pass_through(supervisor: str, node: plan.Node, argv: Sequence[str], terminal: tuple[int, int] | None) -> int:
     """Run a command with our own stdin, stdout and stderr, and return its status.
 
     `terminal`: give it a terminal of so many rows and columns; ours should be in raw mode.
     """
     outputs = {b"O": 1, b"E": 2}
-    with _dial(session, node, 10) as connection:
+    with _dial(supervisor, node, 10) as connection:
         try:
             message = bytearray(_start(argv, terminal))
             return _exchange(connection, message, 0, lambda kind, data: _write(outputs[kind], data), None)
@@ -87,28 +88,16 @@ def pass_through(session: Session, node: plan.Node, argv: Sequence[str], termina
             raise LabError(f"{node.name} went away under the command; see `hack/lab status`") from error
 
 
-def answers(session: Session, node: plan.Node, *, timeout: float = 1) -> bool:
+def answers(supervisor: str, node: plan.Node, *, timeout: float = 1) -> bool:
     """Whether the node runs commands now."""
     try:
-        return execute(session, node, "true", timeout=timeout, connect=timeout).status == 0
+        return execute(supervisor, node, "true", timeout=timeout, connect=timeout).status == 0
     except LabError:
         return False
 
 
-def wait_answer(session: Session, node: plan.Node, *, timeout: float) -> None:
-    """Until the node runs commands; LabError at once when its kernel ends before that."""
-    deadline = time.monotonic() + timeout
-    look = f"see `hack/lab logs {node.name} --console`"
-    while not answers(session, node):
-        if not session.running(node.name):
-            raise LabError(f"{node.name}'s kernel ended while booting; {look}")
-        if time.monotonic() > deadline:
-            raise LabError(f"{node.name} does not answer after {timeout:.0f} s; {look}")
-        time.sleep(0.1)
-
-
-def _dial(session: Session, node: plan.Node, timeout: float) -> socket.socket:
-    connection = session.open_socket()
+def _dial(supervisor: str, node: plan.Node, timeout: float) -> socket.socket:
+    connection = supervisor_client.open_socket(supervisor)
     connection.settimeout(timeout)
     try:
         connection.connect((node.management, plan.AGENT_PORT))

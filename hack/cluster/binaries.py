@@ -12,7 +12,7 @@ from .paths import KUBERNETES, SOURCE, Paths
 from .run import run, which
 from .say import Progress
 
-__all__ = ["PROGRAMS", "build", "find", "missing"]
+__all__ = ["PROGRAMS", "build", "find", "go", "missing"]
 
 # Longest build first.
 PROGRAMS = (
@@ -33,6 +33,12 @@ def find(paths: Paths, program: str) -> Path | None:
     return next((c for c in candidates if os.access(c, os.X_OK) and c.is_file()), None)
 
 
+def go() -> str | None:
+    """The Go tool, also where only its usual place has it."""
+    usual = Path("/usr/local/go/bin/go")
+    return which("go") or (str(usual) if usual.exists() else None)
+
+
 def missing(paths: Paths) -> list[str]:
     return [p for p in PROGRAMS if find(paths, p) is None]
 
@@ -42,7 +48,7 @@ def build(paths: Paths, progress: Progress, built: Callable[[str], None]) -> Non
     wanted = missing(paths)
     if not wanted:
         return
-    if which("go") is None and not Path("/usr/local/go/bin/go").exists():
+    if go() is None:
         raise LabError(
             f"{', '.join(wanted)}: neither found (KUBEBUILDER_ASSETS, PATH) nor can they be built: Go is missing. "
             "Install Go 1.26 or later from go.dev, or set KUBEBUILDER_ASSETS"
@@ -61,9 +67,8 @@ def _build(paths: Paths, program: str) -> None:
     major, minor, _ = KUBERNETES.removeprefix("v").split(".")
     stamp = f"-X {version}.gitVersion={KUBERNETES} -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
     new = paths.binaries / f"{program}.new"
-    go = which("go") or "/usr/local/go/bin/go"
     run(
-        "setpriv", "--pdeathsig", "KILL", go, "build", "-trimpath", "-ldflags",
+        "setpriv", "--pdeathsig", "KILL", go() or "go", "build", "-trimpath", "-ldflags",
         "-s -w" if program == "etcd" else f"-s -w {stamp}", "-o", new, _package(program),
         cwd=SOURCE / "controlplane", env={"CGO_ENABLED": "0"}, what=f"building {program}",
     )  # fmt: skip

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from . import binaries, guest, kernel
 from .paths import Paths
 from .say import Progress
+from .session import exclusive
 
 __all__ = ["build", "complete"]
 
@@ -19,8 +20,12 @@ def complete(paths: Paths) -> bool:
 
 def build(paths: Paths, progress: Progress) -> None:
     """Programs, kernel, tree, then the image (as soon as the kubelet is there, while other programs still build)."""
-    if complete(paths):
-        return
+    with exclusive(paths, "build"):
+        if not complete(paths):
+            _build(paths, progress)
+
+
+def _build(paths: Paths, progress: Progress) -> None:
     kubelet = threading.Event()
 
     def programs() -> None:

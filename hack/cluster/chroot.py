@@ -20,8 +20,7 @@ LIBRARIES = (
 def script(chroot: Path, kernel_folder: Path, image: Path, lab: Path) -> str:
     """Shell commands that build the chroot: /linux.uml, /image (the nodes' image), /lab (the lab's state)."""
     root, linux, libraries, image_, lab_ = (
-        shlex.quote(str(path))
-        for path in (chroot, kernel_folder / "usr/bin/linux.uml", image / "host", image, lab)
+        shlex.quote(str(path)) for path in (chroot, kernel_folder / "usr/bin/linux.uml", image / "host", image, lab)
     )
     return f"""set -e
 mkdir -p {root}
@@ -36,4 +35,3 @@ mount -t tmpfs -o mode=1777,size=100% lab dev/shm
 mount --bind {image_} image
 mount --bind {lab_} lab
 """
-

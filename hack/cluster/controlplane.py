@@ -85,7 +85,7 @@ def start(session: Session, pki: Pki) -> None:
 def forwarder(session: Session) -> None:
     """Make the API server answer on a loopback port of the host, for tools outside of the lab's network."""
     main = Path(__file__).parent / "__main__.py"
-    argv = [sys.executable, "-I", main, "_forward", plan.GATEWAY, str(plan.API_PORT)]
+    argv: list[str | Path] = [sys.executable, "-I", "-S", main, "_forward", plan.GATEWAY, str(plan.API_PORT)]
     session.spawn("forward", argv, log=session.paths.logs / "forward.log", restart=True, inherit=True)
 
 

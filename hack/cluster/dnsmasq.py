@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import plan
 from .session import Session
 
-__all__ = ["config", "part", "start", "stop"]
+__all__ = ["config", "part", "start", "switch"]
 
 ROOT_SERVERS = ("a", "b", "c")
 
@@ -66,10 +66,12 @@ def start(session: Session, wire: plan.Wire) -> bool:
     name = part(wire)
     file = session.paths.state / f"{name}.conf"
     file.write_text(config(wire))
-    return session.spawn(
-        name, ["dnsmasq", f"--conf-file={file}"], log=session.paths.logs / f"{name}.log", restart=True
-    )
+    return session.spawn(name, ["dnsmasq", f"--conf-file={file}"], log=session.paths.logs / f"{name}.log", restart=True)
 
 
-def stop(session: Session, wire: plan.Wire) -> None:
-    session.end(part(wire))
+def switch(session: Session, wire: plan.Wire, *, on: bool) -> None:
+    """Serve on the wire from now on, or no longer."""
+    if on:
+        start(session, wire)
+    elif part(wire) in session.parts():
+        session.end(part(wire))

@@ -24,7 +24,7 @@ PACKAGES = (
     "containerd", "containernetworking-plugins", "dbus", "ethtool", "iproute2", "iputils-ping", "kmod",
     "network-manager", "nftables", "procps", "systemd", "systemd-sysv", "tcpdump", "udev",
 )  # fmt: skip
-DISK = "6G"  # sparse: what is not written costs nothing
+DISK = "20G"  # sparse: what is not written costs nothing
 
 # Units that a node of this lab needs not, or that cost seconds on its one slow CPU.
 MASKED = (
@@ -37,8 +37,9 @@ MASKED = (
     "systemd-hwdb-update.service", "systemd-journal-catalog-update.service", "systemd-journal-flush.service",
     "systemd-logind.service", "systemd-modules-load.service", "systemd-pcrextend.socket", "systemd-pcrlock.socket",
     "systemd-pcrmachine.service", "systemd-pcrphase-sysinit.service", "systemd-pcrphase.service",
-    "systemd-pstore.service", "systemd-sysusers.service", "systemd-tmpfiles-clean.timer", "systemd-tpm2-setup-early.service",
-    "systemd-tpm2-setup.service", "systemd-udev-trigger.service", "systemd-update-done.service",
+    "systemd-pstore.service", "systemd-sysusers.service", "systemd-tmpfiles-clean.timer",
+    "systemd-tpm2-setup-early.service", "systemd-tpm2-setup.service", "systemd-udev-trigger.service",
+    "systemd-update-done.service",
     "systemd-user-sessions.service", "systemd-vconsole-setup.service",
 )  # fmt: skip
 ENABLED = {

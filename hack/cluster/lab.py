@@ -10,14 +10,14 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import agent, controlplane, dnsmasq, guest, images, kernel, network, nodes, plan
+from . import controlplane, dnsmasq, guest, images, kernel, network, nodes, plan
 from .api import Api
 from .errors import LabError
 from .paths import Paths
 from .pki import Pki
 from .plan import Node
 from .say import Progress
-from .session import Session
+from .session import Session, end_holder, exclusive
 
 __all__ = ["Settings", "down", "find_nodes", "known_nodes", "settings", "up"]
 
@@ -123,19 +123,21 @@ def _converge(session: Session, progress: Progress) -> None:
 def _await_node(session: Session, node: Node, progress: Progress, new: bool) -> None:
     if new:
         with progress.step(f"{node.name} answers"):
-            agent.wait_answer(session, node, timeout=nodes.BOOT_TIMEOUT)
+            nodes.wait_answer(session, node)
         with progress.step(f"{node.name} Ready"):
             nodes.wait_ready(session, node, timeout=nodes.BOOT_TIMEOUT)
-        images.load_all(session, node)
+        images.load_missed(session, node)
     else:
         nodes.wait_ready(session, node, timeout=nodes.BOOT_TIMEOUT)
 
 
 def down(paths: Paths) -> bool:
-    """End the lab and forget it, disks and all. False where there was none."""
-    session = Session.find(paths)
-    if session is not None:
-        session.finish()
-    existed = paths.state.exists()
-    shutil.rmtree(paths.state, ignore_errors=True)
-    return existed or session is not None
+    """End the lab and forget it, disks and all; an `up` that is under way is ended first. False: there was none."""
+    interrupted = end_holder(paths)
+    with exclusive(paths):
+        session = Session.find(paths)
+        if session is not None:
+            session.finish()
+        existed = paths.state.exists()
+        shutil.rmtree(paths.state, ignore_errors=True)
+    return existed or interrupted

@@ -17,7 +17,8 @@ from .run import run
 from .session import Session
 
 __all__ = [
-    "BOOT_TIMEOUT", "cut", "enter_chroot", "label", "on", "prepare", "pulled", "ready", "set_cable", "shut_down", "wait_ready",
+    "BOOT_TIMEOUT", "cut", "enter_chroot", "label", "on", "prepare", "pulled", "ready", "set_cable",
+    "shut_down", "wait_answer", "wait_booted", "wait_ready",
 ]  # fmt: skip
 
 # From `power on` to the agent's answer it takes some seconds; a loaded machine may need many times as long.
@@ -61,9 +62,7 @@ def _cables(session: Session, node: Node) -> Path:
 
 def command_line(node: Node, *, memory: int, unplugged: Iterable[str]) -> list[str]:
     """The arguments of the node's kernel."""
-    nics = [
-        f"vec{number}:transport=tap,ifname={tap},depth=128" for number, tap in enumerate(node.taps())
-    ]
+    nics = [f"vec{number}:transport=tap,ifname={tap},depth=128" for number, tap in enumerate(node.taps())]
     return [
         f"mem={memory}M", "seccomp=on", f"ubd0=/lab/disks/{node.name}.cow,/image/disk.ext4",
         "root=/dev/ubda", "rw", "rootflags=noinit_itable", "init=/lib/systemd/systemd",
@@ -77,13 +76,13 @@ def command_line(node: Node, *, memory: int, unplugged: Iterable[str]) -> list[s
 
 
 def _machine_id(node: Node) -> str:
-    return f"{0x1AB:016x}{node.index:016x}"
+    return f"{0x1AB:016x}{node.number:016x}"
 
 
 def on(session: Session, node: Node, *, memory: int) -> bool:
     """Switch the node on; False where it is on already. It answers some seconds later: see agent.wait_answer."""
     arguments = command_line(node, memory=memory, unplugged=pulled(session, node))
-    argv = ["chroot", session.paths.state / "chroot", chroot.KERNEL, *arguments]
+    argv: list[str | Path] = ["chroot", session.paths.state / "chroot", chroot.KERNEL, *arguments]
     return session.spawn(node.name, argv, log=session.paths.logs / f"{node.name}.log", piped=True)
 
 
@@ -94,7 +93,7 @@ def cut(session: Session, node: Node) -> None:
 
 def shut_down(session: Session, node: Node) -> None:
     """Power off in an orderly way."""
-    done = agent.execute(session, node, "systemctl", "poweroff", "--no-block")
+    done = agent.execute(session.socket_path, node, "systemctl", "poweroff", "--no-block")
     if done.status:
         raise LabError(f"{node.name} refused to power off", done.stderr.decode(errors="replace"))
     try:
@@ -108,7 +107,7 @@ def set_cable(session: Session, node: Node, nic: str, *, up: bool) -> None:
     out = set(pulled(session, node)) - {nic} if up else {*pulled(session, node), nic}
     if session.running(node.name):
         port = f"port{plan.NICS.index(nic)}"
-        done = agent.execute(session, node, "ip", "-n", "wire", "link", "set", port, "up" if up else "down")
+        done = agent.execute(session.socket_path, node, "ip", "-n", "wire", "link", "set", port, "up" if up else "down")
         if done.status:
             raise LabError(f"the cable of {nic} did not move", done.stderr.decode(errors="replace"))
     _cables(session, node).write_text(json.dumps(sorted(out)))
@@ -122,8 +121,26 @@ def ready(session: Session, api: Api, node: Node) -> bool:
     status = found.get("status", {})
     if not any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])):
         return False
-    boot = agent.execute(session, node, "cat", "/proc/sys/kernel/random/boot_id").stdout.decode().strip()
+    boot = agent.execute(session.socket_path, node, "cat", "/proc/sys/kernel/random/boot_id").stdout.decode().strip()
     return bool(boot) and status.get("nodeInfo", {}).get("bootID") == boot
+
+
+def wait_answer(session: Session, node: Node, *, timeout: float = BOOT_TIMEOUT) -> None:
+    """Until the node runs commands; LabError at once when its kernel ends before that."""
+    deadline = time.monotonic() + timeout
+    look = f"see `hack/lab logs {node.name} --console`"
+    while not agent.answers(session.socket_path, node):
+        if not session.running(node.name):
+            raise LabError(f"{node.name}'s kernel ended while booting; {look}")
+        if time.monotonic() > deadline:
+            raise LabError(f"{node.name} does not answer after {timeout:.0f} s; {look}")
+        time.sleep(0.1)
+
+
+def wait_booted(session: Session, node: Node, *, timeout: float = BOOT_TIMEOUT) -> None:
+    """Until the node answers and systemd has started all that it starts at boot (whether or not that went well)."""
+    wait_answer(session, node, timeout=timeout)
+    agent.execute(session.socket_path, node, "systemctl", "is-system-running", "--wait", timeout=timeout)
 
 
 def wait_ready(session: Session, node: Node, *, timeout: float) -> None:
@@ -141,5 +158,3 @@ def label(api: Api, node: Node) -> None:
     labels = {f"node-role.kubernetes.io/{role}": "" for role in roles} | {"kubernetes.io/hostname": node.name}
     body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name, "labels": labels}}
     api.apply(f"/api/v1/nodes/{node.name}", body)
-
-

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from .errors import LabError
 
 __all__ = [
     "AGENT_PORT", "API_PORT", "DNS_NAME", "GATEWAY", "MANAGEMENT_GATEWAY", "MAX_NODES", "NETWORK", "NETWORK6",
-    "NICS", "POD_NETWORK", "ROUTER6", "SERVICE_API", "SERVICE_NETWORK", "WIRES", "Node", "Wire", "node",
+    "NICS", "POD_NETWORK", "ROUTER6", "SERVICE_API", "SERVICE_NETWORK", "WIRES", "Node", "Wire", "find_node", "node",
 ]  # fmt: skip
 
 MAX_NODES = 64
@@ -24,8 +26,7 @@ SERVICE_NETWORK = "10.96.0.0/16"
 SERVICE_API = "10.96.0.1"
 
 
-@dataclass(frozen=True)
-class Wire:
+class Wire(NamedTuple):
     """The wire that all nodes' NICs of one name hang on: a bridge in the lab's namespace."""
 
     nic: str
@@ -49,19 +50,18 @@ WIRES = (
 )
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One node: number 1 is `node1`, which is also the control plane by label."""
 
-    index: int
+    number: int
 
     @property
     def name(self) -> str:
-        return f"node{self.index}"
+        return f"node{self.number}"
 
     @property
     def control_plane(self) -> bool:
-        return self.index == 1
+        return self.number == 1
 
     @property
     def address(self) -> str:
@@ -71,23 +71,23 @@ class Node:
     @property
     def management(self) -> str:
         """Where the node's agent answers, on a NIC that the guest's main namespace does not have."""
-        return f"10.12.0.{10 + self.index}"
+        return f"10.12.0.{10 + self.number}"
 
     @property
     def pods(self) -> str:
-        return f"10.244.{self.index}.0/24"
+        return f"10.244.{self.number}.0/24"
 
     def lease(self, wire: Wire) -> tuple[str, str]:
         """The IPv4 and IPv6 addresses that DHCP gives this node on a wire, fixed by its MAC."""
-        return f"{wire.prefix4}.{10 + self.index}", f"{wire.prefix6}{10 + self.index}"
+        return f"{wire.prefix4}.{10 + self.number}", f"{wire.prefix6}{10 + self.number}"
 
     def mac(self, nic: str) -> str:
         """The MAC of a NIC as the guest sees it."""
-        return f"52:54:00:11:{NICS.index(nic):02x}:{self.index:02x}"
+        return f"52:54:00:11:{NICS.index(nic):02x}:{self.number:02x}"
 
     def taps(self) -> tuple[str, ...]:
         """The host ends in order of the guest's vec devices: eth0, eth1, eth2, management."""
-        return tuple(f"n{self.index}{end}" for end in (*NICS, "mgmt"))
+        return tuple(f"n{self.number}{end}" for end in (*NICS, "mgmt"))
 
 
 def node(name: str) -> Node | None:
@@ -95,5 +95,13 @@ def node(name: str) -> Node | None:
     digits = name.removeprefix("node")
     if name == digits or not digits.isdecimal() or str(int(digits)) != digits:
         return None
-    index = int(digits)
-    return Node(index) if 1 <= index <= MAX_NODES else None
+    number = int(digits)
+    return Node(number) if 1 <= number <= MAX_NODES else None
+
+
+def find_node(name: str) -> Node:
+    """The node of this name, or a LabError that tells what names there are."""
+    found = node(name)
+    if found is None:
+        raise LabError(f"{name} is no node's name; nodes are node1, node2 …: see `hack/lab status`")
+    return found

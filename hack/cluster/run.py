@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from .errors import LabError
 
-__all__ = ["caged", "output", "run", "which"]
+__all__ = ["become", "caged", "output", "run", "which"]
 
 
 def which(program: str) -> str | None:
@@ -72,3 +74,13 @@ def output(
     told = what or " ".join(command[:6])
     place = f"; its whole output is in {log}" if log else ""
     raise LabError(f"{told} failed with status {done.returncode}{place}", (words or text).strip())
+
+
+def become(*argv: str | Path) -> NoReturn:
+    """Go on as this program: its input, output and status are ours."""
+    command = list(map(str, argv))
+    sys.stdout.flush()
+    try:
+        os.execvp(command[0], command)
+    except FileNotFoundError as error:
+        raise LabError(f"{command[0]} is not there; `hack/lab doctor` names the package to install") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -15,32 +17,69 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from . import processes
+from . import processes, supervisor_client
 from .errors import LabError
 from .paths import Paths
 
-__all__ = ["Session", "exclusive"]
+__all__ = ["Session", "end_holder", "exclusive"]
 
 
 @contextmanager
-def exclusive(paths: Paths) -> Iterator[None]:
-    """Only one command changes the lab at a time. The lock is the kernel's: it ends with its holder, however that ends."""
-    lock = paths.state.with_name("lab.lock")
+def exclusive(paths: Paths, what: str = "lab") -> Iterator[None]:
+    """Only one command at a time changes the same thing: the whole lab, one node, one wire.
+
+    The lock is the kernel's: it ends with its holder, however that ends.
+    """
+    lock = paths.state.with_name(f"{what}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
-            print(f"lab: waiting for another hack/lab ({handle.read().strip() or 'unknown'})", file=sys.stderr)
+            print(f"lab: waiting for {handle.read().strip() or 'another hack/lab'}", file=sys.stderr)
             fcntl.flock(handle, fcntl.LOCK_EX)
         handle.truncate(0)
         handle.write(f"process {os.getpid()}: hack/lab {' '.join(sys.argv[1:])}\n")
         handle.flush()
         yield
         handle.truncate(0)
+
+
+def end_holder(paths: Paths) -> bool:
+    """End the command that changes the lab now, as Ctrl-C would, and harder if it lingers. False where none does."""
+    lock = paths.state.with_name("lab.lock")
+    if not lock.exists():
+        return False
+    with lock.open() as handle:
+        for number in (signal.SIGINT, signal.SIGKILL):
+            if _try_lock(handle, seconds=0 if number == signal.SIGINT else 5):
+                return number != signal.SIGINT
+            handle.seek(0)
+            holder = re.match(r"process (\d+): (.*)", handle.read())
+            if holder is None:
+                continue
+            print(f"lab: ending `{holder[2]}` (process {holder[1]})", file=sys.stderr)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(holder[1]), number)
+        return _try_lock(handle, seconds=5)
+
+
+def _try_lock(handle: IO[str], seconds: float) -> bool:
+    """Take the lock and give it back; False where somebody keeps it all the while."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+            return True
 
 
 @dataclass(frozen=True)
@@ -66,7 +105,7 @@ class Session:
     def get(cls, paths: Paths) -> Session:
         session = cls.find(paths)
         if session is None:
-            raise LabError("no lab is running; start one with `hack/lab up`")
+            raise LabError(supervisor_client.NO_LAB)
         return session
 
     @classmethod
@@ -80,7 +119,16 @@ class Session:
             read, write = os.pipe()
             main = Path(__file__).parent / "__main__.py"
             with (paths.logs / "supervisor.log").open("ab") as log:
-                argv = [sys.executable, "-I", str(main), "_hold", str(read), str(listener.fileno()), str(paths.socket)]
+                argv = [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(main),
+                    "_hold",
+                    str(read),
+                    str(listener.fileno()),
+                    str(paths.socket),
+                ]
                 holder = subprocess.Popen(
                     argv, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     start_new_session=True, pass_fds=(read, listener.fileno()),
@@ -115,18 +163,12 @@ class Session:
 
     # the supervisor's requests
 
-    def _connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(10)
-        try:
-            connection.connect(str(self.paths.socket))
-        except OSError as error:
-            connection.close()
-            raise LabError(f"the lab's supervisor does not answer ({error}); end it with `hack/lab down`") from error
-        return connection
+    @property
+    def socket_path(self) -> str:
+        return str(self.paths.socket)
 
     def _ask(self, **request: Any) -> dict[str, Any]:
-        with self._connect() as connection:
+        with supervisor_client.connect(self.socket_path) as connection:
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
         if "error" in answer:
@@ -174,20 +216,11 @@ class Session:
                 raise LabError(f"{name} did not end within {timeout:.0f} s")
             time.sleep(0.02)
 
-    def open_socket(self) -> socket.socket:
-        """A TCP socket that lives in the lab's network, not yet connected."""
-        with self._connect() as connection:
-            connection.sendall(b'{"op": "socket"}\n')
-            _, fds, _, _ = socket.recv_fds(connection, 4096, 1)
-        if not fds:
-            raise LabError("the lab's supervisor gave no socket; see `hack/lab logs supervisor`")
-        return socket.socket(fileno=fds[0])
-
     # its namespaces
 
     def inner_pid(self) -> int:
         """The first process of the lab's namespaces, as the host numbers it."""
-        with self._connect() as connection:
+        with supervisor_client.connect(self.socket_path) as connection:
             size = struct.calcsize("3i")
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
         pid: int = struct.unpack("3i", credentials)[0]

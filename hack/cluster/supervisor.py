@@ -57,7 +57,7 @@ def hold(go: int, listener: int, socket_path: str) -> None:
     os.close(go)
     os.set_inheritable(listener, True)
     unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    me = [sys.executable, "-I", str(Path(__file__).parent / "__main__.py"), "_serve", str(listener), socket_path]
+    me = [sys.executable, "-I", "-S", str(Path(__file__).parent / "__main__.py"), "_serve", str(listener), socket_path]
     os.execvp(unshare[0], [*unshare, *me])
 
 

@@ -1,0 +1,1 @@
+"""The commands of `hack/lab`: what each takes, says and calls."""

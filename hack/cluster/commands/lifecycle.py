@@ -1,0 +1,87 @@
+"""`up`, `down`, `build`, `doctor`: the lab as a whole."""
+
+from __future__ import annotations
+
+import argparse
+
+from .. import build as builds
+from .. import doctor as doctors
+from .. import lab
+from ..paths import Paths
+from ..plan import MAX_NODES
+from ..say import Progress
+from ..session import exclusive
+
+__all__ = ["build", "doctor", "down", "up"]
+
+
+def _number_of_nodes(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MAX_NODES:
+        raise argparse.ArgumentTypeError(f"a lab has 1 to {MAX_NODES} nodes")
+    return number
+
+
+def up(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Start the lab and wait until all its nodes are Ready. What is missing is built first (and kept). "
+        "A running lab is completed: parts that ended and nodes that are off are started, more nodes are added."
+    )
+    parser.add_argument(
+        "--nodes", type=_number_of_nodes, metavar="N", help="how many nodes (2; a running lab never gets fewer)"
+    )
+    parser.add_argument("--memory", type=int, default=1280, metavar="MIB", help="memory of each node (1280)")
+
+    def run(paths: Paths, arguments: argparse.Namespace) -> int:
+        progress = Progress()
+        with exclusive(paths):
+            if not builds.complete(paths):
+                doctors.provide(progress)
+                builds.build(paths, progress)
+            lab.up(paths, progress, count=arguments.nodes, memory=arguments.memory)
+        progress.tell("the lab is up")
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def build(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Build all parts of the lab that are missing, and start nothing."
+
+    def run(paths: Paths, _: argparse.Namespace) -> int:
+        progress = Progress()
+        if not builds.complete(paths):
+            doctors.provide(progress)
+            builds.build(paths, progress)
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def down(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "End the lab at once and forget it: processes, networks, the nodes' disks. What was built is kept."
+    )
+
+    def run(paths: Paths, _: argparse.Namespace) -> int:
+        progress = Progress()
+        progress.tell("the lab is down" if lab.down(paths) else "no lab was running")
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def doctor(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Say what this machine lacks for the lab, a line each with its remedy. Status 1: something lacks."
+    )
+
+    def run(paths: Paths, _: argparse.Namespace) -> int:
+        findings = doctors.examine(paths)
+        for finding in findings:
+            print(finding.line())
+        lacking = sum(not finding.good for finding in findings)
+        print("nothing lacks: `hack/lab up` can start" if not lacking else f"{lacking} to remedy")
+        return 1 if lacking else 0
+
+    parser.set_defaults(run=run)
