@@ -12,7 +12,7 @@ path=/org/freedesktop/NetworkManager
 for i in $(seq 3000); do
     case $(busctl get-property org.freedesktop.NetworkManager $path org.freedesktop.NetworkManager Checkpoints) in
     *Checkpoint/*)
-        kill -9 $(pgrep -f 'nmstate-handler node') && echo killed && exit 0 ;;
+        kill -9 $(pgrep -f '[n]mstate-handler node') && echo killed && exit 0 ;;
     esac
     sleep 0.02
 done

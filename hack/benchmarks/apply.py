@@ -152,7 +152,7 @@ class Bench:
     def memory(self) -> tuple[float, float]:
         """(resident now, resident at most) of the handler in MB."""
         text = self.node.sh(
-            "for p in $(pgrep -f 'nmstate-handler node'); do grep -e VmRSS -e VmHWM /proc/$p/status; done"
+            "for p in $(pgrep -f '[n]mstate-handler node'); do grep -e VmRSS -e VmHWM /proc/$p/status; done"
         )
         values = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in text.splitlines()}
         return values["VmRSS"], values["VmHWM"]
