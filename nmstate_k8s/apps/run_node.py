@@ -39,6 +39,7 @@ from nmstate_k8s.domain.host.probes.cluster import ApiServerProbe, NodeReadiness
 from nmstate_k8s.domain.host.probes.dns import DnsProbe
 from nmstate_k8s.domain.host.probes.ping import PingProbe
 from nmstate_k8s.domain.host.probes.runner import ProbeRunner
+from nmstate_k8s.domain.host.protocol import Host
 from nmstate_k8s.domain.host.transaction import Transactions
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES, NODES
 from nmstate_k8s.domain.nodestate.filter import without_status
@@ -47,9 +48,8 @@ GRACE_SECONDS = 760.0
 """A little less than the pod's: a transaction ends in commit or rollback, not in SIGKILL."""
 
 
-async def run(settings: NodeSettings, config: ClusterConfig) -> None:
-    """Run until told to stop."""
-    host = LibnmstateHost()
+async def run(settings: NodeSettings, config: ClusterConfig, host: Host, *, signals: bool = True) -> None:
+    """Run until told to stop, or cancelled."""
     async with Client(config, user_agent=HANDLER_MANAGER) as client:
         manager = Manager(client, health_address=settings.health_address, grace_seconds=GRACE_SECONDS)
         recorder = manager.event_recorder(HANDLER_MANAGER, settings.identity)
@@ -66,17 +66,16 @@ async def run(settings: NodeSettings, config: ClusterConfig) -> None:
         manager.add(Afterwards(takeover, _enactments(settings, manager, transactions, recorder)))
         _report(settings, manager, takeover, reporter)
         try:
-            await manager.run()
+            await manager.run(signals=signals)
         finally:
             await transactions.wait_idle()
-            host.close()
             takeover.release()
 
 
 def _transactions(
     settings: NodeSettings,
     manager: Manager,
-    host: LibnmstateHost,
+    host: Host,
     recorder: EventRecorder,
     reporter: NodeStateReporter,
 ) -> Transactions:
@@ -141,4 +140,4 @@ def main() -> None:
     except (SettingsError, ConfigError) as error:
         sys.exit(f"nmstate-handler: {error}")
     configure_logging(settings.log_level)
-    asyncio.run(run(settings, config))
+    asyncio.run(run(settings, config, LibnmstateHost()))

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from nmstate_k8s.domain.host.boot import milliseconds_since_boot
 from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
@@ -51,7 +52,8 @@ class FakeHost:
         self.servers = ["192.0.2.53"]
         self.calls: list[str] = []
         self.known_keys = known_keys
-        self.clock = 1_000_000
+        self.clock: int | None = None
+        """Milliseconds since boot; None: the machine's own."""
         self._saved: dict[str, dict[str, Any]] = {}
         self._made = 0
         self._failures: dict[str, list[Exception]] = {}
@@ -67,7 +69,7 @@ class FakeHost:
 
     def foreign_checkpoint(self, timeout: int, *, created: int | None = None) -> str:
         """Somebody else makes a checkpoint."""
-        return self._checkpoint(timeout, self.clock if created is None else created)
+        return self._checkpoint(timeout, self._now() if created is None else created)
 
     def restart_networkmanager(self) -> None:
         """Checkpoints are forgotten, the untested state stays, and paths count from 1 again."""
@@ -118,7 +120,7 @@ class FakeHost:
         if self.checkpoints:
             raise HostError("Bug", "CheckpointConflict: Another checkpoint exists")
         before = self.state
-        path = self._checkpoint(rollback_seconds, self.clock)
+        path = self._checkpoint(rollback_seconds, self._now())
         self._saved[path] = before
         there = {entry["name"]: entry for entry in before["interfaces"]}
         for entry in msgspec.json.decode(desired).get("interfaces", []):
@@ -150,11 +152,15 @@ class FakeHost:
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
-        self.clock += 10
+        if self.clock is not None:
+            self.clock += 10
         if name in self._actions:
             self._actions[name]()
         if self._failures.get(name):
             raise self._failures[name].pop(0)
+
+    def _now(self) -> int:
+        return milliseconds_since_boot() if self.clock is None else self.clock
 
     def _checkpoint(self, timeout: int, created: int) -> str:
         self._made += 1

@@ -12,7 +12,7 @@ import structlog
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.domain.host import requests
 from nmstate_k8s.domain.host.boot import boot_id, milliseconds_since_boot
-from nmstate_k8s.domain.host.journal import Journal, sync_files
+from nmstate_k8s.domain.host.journal import Journal, Record, sync_files
 from nmstate_k8s.domain.host.prepare import Prepared, prepare
 from nmstate_k8s.domain.host.probes.runner import ProbeRunner
 from nmstate_k8s.domain.host.protocol import Host
@@ -86,13 +86,14 @@ class Executor:
     async def _read_state(self, _: requests.ReadState) -> bytes:
         return await self._host.show()
 
-    async def _prepare(self, request: requests.Prepare) -> tuple[Prepared, tuple[str, ...]]:
+    async def _prepare(self, request: requests.Prepare) -> tuple[Prepared, tuple[str, ...], Record | None]:
         """What to do and which probes work, side by side; where there is nothing to do, nobody waits for probes."""
         task = request.task
         selecting = asyncio.ensure_future(self._probes.select())
         try:
+            record = await asyncio.to_thread(self._journal.read)
             prepared = await prepare(self._host, task.desired, task.capture, task.captured, request.before)
-            return prepared, (await selecting if prepared.change else ())
+            return prepared, (await selecting if prepared.change else ()), record
         finally:
             selecting.cancel()
             await asyncio.gather(selecting, return_exceptions=True)

@@ -5,6 +5,8 @@
   folder synced. After a power cut there is the old record or the new one, never half of one.
 - A record names NetworkManager's bus name, the boot, and the checkpoints that were there before. With these a
   handler that was killed finds, when it starts again, the checkpoint that it left behind, and no other one.
+- A record stays until the node is proven to be as desired, or seen to be as it was. While it stays, what an
+  interrupted transaction left active is not believed in: `steps` probes it before it calls it Available.
 - A record of an unknown version or one that cannot be read is kept aside and reported, never acted upon.
 
 What the node looked like (profiles, hostname, scripts), and the unit that restores it before NetworkManager
@@ -44,6 +46,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds since boot."""
     checkpoint: str = ""
     """Ours, once it is known."""
+    probes: tuple[str, ...] = ()
+    """Those that worked before: whatever this transaction leaves behind has to pass them."""
 
     def left_over(self, networkmanager: NetworkManager, boot_id: str) -> str:
         """The path of the checkpoint that this transaction left behind; empty if there is none any more.

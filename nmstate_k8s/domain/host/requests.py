@@ -64,7 +64,7 @@ class ReadState(Request):
 
 @dataclass(frozen=True, slots=True)
 class Prepare(Request):
-    """What there is to do, and meanwhile which probes work: answers (Prepared, names of probes)."""
+    """What there is to do, and meanwhile which probes work: answers (Prepared, names of probes, open `Record`)."""
 
     task: Task
     before: bytes

@@ -5,11 +5,12 @@ does I/O or looks at a clock, so that a test can run through every path, and a c
 
     read ─ prepare ─ inspect ─ journal ─ apply ─ locate ─ note ─ probe ─ check ─ commit ─ sync ─ close ─ END
               │         │                  │        │               │      │        │
-             END     leftover, foreign…    └────────┴─ find ─ back ─ reprobe ─ compare ─ shut ─ END
-    (no change)        └─ read                           └ retry ┘                └ settle ┘
+             END     prove, leftover…      └────────┴─ find ─ back ─ reprobe ─ compare ─ shut ─ END
+    (no change)        foreign                           └ retry ┘                └ settle ┘
 
 - Recovery, at the handler's start, is the same table from `inspect` on, without a task: it ends when nothing of
   an earlier transaction is left.
+- An open journal means that what is active may be untested: it is never taken for granted, but probed (`prove`).
 - A checkpoint is only ever committed or rolled back by its path, and ours is told from foreign ones by what was
   there before, by NetworkManager's bus name and by the journal.
 """
@@ -101,27 +102,30 @@ def _read(state: State, before: bytes) -> Next:
     return replace(state, before=before), "prepare"
 
 
-def _prepared(state: State, answer: tuple[Prepared, tuple[str, ...]]) -> Next:
-    prepared, selected = answer
+def _prepared(state: State, answer: tuple[Prepared, tuple[str, ...], Record | None]) -> Next:
+    """Nothing to do is the end, unless an earlier transaction is open: then what is there has to be proven."""
+    prepared, selected, open_record = answer
+    if open_record:
+        selected = tuple(dict.fromkeys((*selected, *open_record.probes)))
     state = replace(state, prepared=prepared, selected=selected)
-    return (state, "inspect") if prepared.change else (state, END)
+    return (state, "inspect") if prepared.change or open_record else (state, END)
 
 
 def _inspected(state: State, seen: Inspection) -> Next:
-    record, manager = state.record or seen.record, seen.networkmanager
+    record, manager = seen.record, seen.networkmanager
     if record and (left_over := record.left_over(manager, seen.boot_id)):
         return replace(state, pending=RollBack(left_over)), "leftover"
-    if record:
-        return replace(state, pending=CloseJournal(), record=None), "discard"
     if state.task is None:
         return state, END
+    if state.prepared and not state.prepared.change:
+        return state, "prove"
     if manager.checkpoints:
         request, foreign_seen = next_foreign(manager.checkpoints, seen.now, state.foreign_seen)
         return replace(state, pending=request, foreign_seen=foreign_seen), "foreign"
-    return replace(state, record=_record(state.task, seen)), "journal"
+    return replace(state, record=_record(state.task, state.selected, seen)), "journal"
 
 
-def _record(task: Task, seen: Inspection) -> Record:
+def _record(task: Task, probes: tuple[str, ...], seen: Inspection) -> Record:
     return Record(
         transaction=task.transaction_id,
         policy=task.policy,
@@ -130,7 +134,14 @@ def _record(task: Task, seen: Inspection) -> Record:
         networkmanager=seen.networkmanager.owner,
         checkpoints_before=tuple(checkpoint.path for checkpoint in seen.networkmanager.checkpoints),
         begun=seen.now,
+        probes=probes,
     )
+
+
+def _proven(state: State, results: tuple[ProbeResult, ...]) -> Next:
+    """The node is as desired by an attempt that was interrupted: good, if it also works."""
+    state, step = _probed(state, results)
+    return (state, "close") if step == "check" else (state, END)
 
 
 def _pending(state: State) -> Request:
@@ -142,10 +153,6 @@ def _again(state: State, _: Any) -> Next:
     """The node may look otherwise now: begin from its state, or in recovery from what is left."""
     state = replace(state, pending=None, record=None)
     return state, ("read" if state.task else "inspect")
-
-
-def _discarded(state: State, _: Any) -> Next:
-    return replace(state, pending=None), "inspect"
 
 
 # --- Apply and probe ------------------------------------------------------------------------------------------
@@ -235,11 +242,13 @@ def _compared(state: State, after: bytes) -> Next:
 
 
 def _whether_to_shut(state: State) -> Next:
-    return state, ("shut" if state.ways_back < WAYS_BACK else END)
+    """The journal is closed only on a node that is as it was: else what is there is still unproven."""
+    return state, (END if state.unlike or state.ways_back >= WAYS_BACK else "shut")
 
 
 def _not_compared(state: State, error: Exception) -> Next:
-    return _whether_to_shut(_noting(state, f"state after the rollback: {error}"))
+    """Not known to be as before: the journal stays."""
+    return _noting(state, f"state after the rollback: {error}"), END
 
 
 def _shut(state: State, _: Any) -> Next:
@@ -296,8 +305,8 @@ STEPS: Mapping[str, Step] = {
     "prepare": Step(lambda state: Prepare(_task(state), state.before), _prepared, _stops("validate")),
     "inspect": Step(lambda _: Inspect(), _inspected, _stops("inspect")),
     "leftover": Step(_pending, _again, _stops("inspect")),
-    "discard": Step(_pending, _discarded, _stops("inspect")),
     "foreign": Step(_pending, _again, _again),
+    "prove": Step(lambda state: RunProbes(state.selected, _desired(state)), _proven, _stops("probe")),
     "journal": Step(lambda state: WriteJournal(_of(state)), lambda state, _: (state, "apply"), _shuts("journal")),
     "apply": Step(lambda state: Apply(_desired(state), CHECKPOINT_SECONDS), _applied, _returns("apply")),
     "locate": Step(lambda _: FindCheckpoints(), _located, _returns("locate")),

@@ -55,7 +55,7 @@ class Transactions:
         async with self._turn:
             try:
                 before = await self._executor.carry_out(ReadState())
-                prepared, _ = await self._executor.carry_out(Prepare(task, before))
+                prepared, *_ = await self._executor.carry_out(Prepare(task, before))
             except HostError as error:
                 _log.info("cannot tell whether the node is as desired", policy=task.policy, error=str(error))
                 return False

@@ -132,6 +132,7 @@ class Rig:
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     made = Rig(FakeHost(), tmp_path)
+    made.host.clock = 1_000_000
     made.clock.also.append(lambda seconds: setattr(made.host, "clock", made.host.clock + round(seconds * 1000)))
     return made
 

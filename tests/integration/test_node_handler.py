@@ -1,0 +1,221 @@
+"""The node's handler on a real API server, with the rights of its account, on a host in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from nmstate_k8s.api.conditions import EnactmentPhase, enactment_phase
+from nmstate_k8s.api.enactment import Enactment, EnactmentStatus
+from nmstate_k8s.api.meta import FORCE_REFRESH_LABEL
+from nmstate_k8s.api.nodestate import NodeState
+from nmstate_k8s.apps.node_settings import NodeSettings
+from nmstate_k8s.apps.run_node import run
+from nmstate_k8s.apps.settings import Environment
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.errors import NotFound
+from nmstate_k8s.core.events import EVENTS
+from nmstate_k8s.domain.enactment.naming import enactment_labels, enactment_name
+from nmstate_k8s.domain.install.kinds import NAMESPACES
+from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES, NODES
+from nmstate_k8s.testing.apiserver import ControlPlane
+from nmstate_k8s.testing.host import FakeHost
+from tests.integration.rolloutkit import grant, until
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
+
+
+class Site:
+    """One node object, one host, and a handler that can be started and stopped."""
+
+    def __init__(self, plane: ControlPlane, client: Client, folder: Path, account: str, node: str) -> None:
+        self.plane, self.client, self.folder, self.account, self.node = plane, client, folder, account, node
+        self.host = FakeHost()
+
+    @asynccontextmanager
+    async def handler(self, **environment: str) -> AsyncIterator[None]:
+        """A handler of this node until the block ends."""
+        settings = NodeSettings.from_environment(
+            Environment(
+                {
+                    "NODE_NAME": self.node,
+                    "NMSTATE_INSTANCE_NODE_LOCK_FILE": str(self.folder / "lock"),
+                    "HEALTH_ADDRESS": "127.0.0.1:0",
+                    "PROBE_TIMEOUT_SECONDS": "3",
+                    **environment,
+                }
+            )
+        )
+        running = asyncio.ensure_future(run(settings, self.plane.config_for(self.account), self.host, signals=False))
+        try:
+            yield
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+    async def admit(self, policy: str, generation: int, *interfaces: dict[str, Any]) -> None:
+        """What the controller writes."""
+        spec = {"policyGeneration": generation, "desiredState": {"interfaces": list(interfaces)}}
+        body = {
+            "metadata": {
+                "name": enactment_name(self.node, policy),
+                "labels": enactment_labels(self.node, policy),
+                "annotations": {"nmstate.io/policy-uid": f"uid-of-{policy}"},
+            },
+            "spec": spec,
+        }
+        await self.client.apply(ENACTMENTS, body, field_manager="nmstate-controller")
+
+    async def status(self, policy: str) -> EnactmentStatus:
+        found = await self.client.get(ENACTMENTS, enactment_name(self.node, policy))
+        return found.view(Enactment).status
+
+    async def reach(self, policy: str, phase: EnactmentPhase, generation: int = 1) -> EnactmentStatus:
+        """Wait for a phase of a generation."""
+
+        async def there() -> EnactmentStatus | None:
+            status = await self.status(policy)
+            known = status.policy_generation == generation and enactment_phase(status.conditions) is phase
+            return status if known else None
+
+        return await until(there, f"{policy} is {phase}")
+
+    async def report(self) -> NodeState | None:
+        with suppress(NotFound):
+            return (await self.client.get(NODE_STATES, self.node)).view(NodeState)
+        return None
+
+
+def mtu(site: Site, value: int) -> dict[str, Any]:
+    return {"name": "eth1", "type": "ethernet", "state": "up", "mtu": value}
+
+
+@pytest_asyncio.fixture
+async def site(control_plane: ControlPlane, crds: list[str], client: Client, tmp_path: Path) -> AsyncIterator[Site]:
+    name = f"n{uuid.uuid4().hex[:8]}"
+    await client.apply(NAMESPACES, {"metadata": {"name": name}}, field_manager="test")
+    account = (await grant(client, name)).replace("nmstate-controller", "nmstate-handler")
+    await client.create(NODES, {"metadata": {"name": name}})
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Test", "message": ""}]}}
+    await client.merge_patch(NODES, name, ready, subresource="status")
+    made = Site(control_plane, client, tmp_path, account, name)
+    yield made
+    for item in (await client.list(ENACTMENTS, label_selector=f"nmstate.io/node={name}")).items:
+        await client.delete(ENACTMENTS, item.name)
+    with suppress(NotFound):
+        await client.delete(NODE_STATES, name)
+    await client.delete(NODES, name)
+
+
+async def test_a_policy_is_carried_out_and_the_node_reported(site: Site) -> None:
+    """Status, report and owner as clients expect them, written with the node's own rights."""
+    await site.admit("p1", 1, mtu(site, 1400))
+    async with site.handler():
+        status = await site.reach("p1", EnactmentPhase.AVAILABLE)
+        assert status.desired_state == {"interfaces": [mtu(site, 1400)]}
+        assert status.features == ("static-ip",)
+        assert {probe.name: probe.result for probe in status.probes}["api-server"] == "Passed"
+        assert {"apply", "commit"} <= set(status.timing)
+        assert [condition.type for condition in status.conditions] == [
+            "Progressing",
+            "Failing",
+            "Available",
+            "Pending",
+            "Aborted",
+        ]
+
+        async def reported() -> bool:
+            found = await site.report()
+            return found is not None and mtu(site, 1400) in found.status.current_state["interfaces"]
+
+        await until(reported, "the report shows the change", 5)
+    found = await site.client.get(NODE_STATES, site.node)
+    assert [owner.kind for owner in found.metadata.owner_references] == ["Node"]
+    assert found.view(NodeState).status.host_network_manager_version == "1.52.1"
+
+
+async def test_a_missing_interface_fails_with_an_event_on_the_policy(site: Site) -> None:
+    """Retried, then final; the event finds the policy by its uid."""
+    await site.admit("p1", 1, {"name": "eth666", "type": "ethernet", "state": "up"})
+    async with site.handler(NNCP_MAX_RETRIES="2"):
+        retrying = await site.reach("p1", EnactmentPhase.RETRYING)
+        assert "Retrying 2/2" in "".join(condition.message for condition in retrying.conditions)
+        failed = await site.reach("p1", EnactmentPhase.FAILED)
+        assert failed.retry_count == {"1": 2}
+        assert failed.failure is not None
+        assert failed.failure.interface == "eth666"
+
+        async def told() -> bool:
+            events = await site.client.list(EVENTS, "default", field_selector="reason=ReconcileFailed")
+            return any(b"uid-of-p1" in event.raw and site.node.encode() in event.raw for event in events.items)
+
+        await until(told, "the event is there")
+        await site.admit("p1", 2, mtu(site, 1400))
+        assert (await site.reach("p1", EnactmentPhase.AVAILABLE, 2)).retry_count == {}
+
+
+async def test_a_restart_writes_nothing(site: Site) -> None:
+    """Neither the enactment nor the report of an unchanged node moves."""
+    await site.admit("p1", 1, mtu(site, 1400))
+    async with site.handler():
+        await site.reach("p1", EnactmentPhase.AVAILABLE)
+
+        async def reported() -> bool:
+            found = await site.report()
+            return found is not None and mtu(site, 1400) in found.status.current_state["interfaces"]
+
+        await until(reported, "the report shows the change")
+    before = [
+        await site.client.get(ENACTMENTS, enactment_name(site.node, "p1")),
+        await site.client.get(NODE_STATES, site.node),
+    ]
+    diffs = site.host.calls.count("diff")
+    async with site.handler():
+
+        async def looked() -> bool:
+            return site.host.calls.count("diff") > diffs
+
+        await until(looked, "the handler has looked at its policies")
+        await asyncio.sleep(0.5)
+    after = [
+        await site.client.get(ENACTMENTS, enactment_name(site.node, "p1")),
+        await site.client.get(NODE_STATES, site.node),
+    ]
+    assert [each.metadata.resource_version for each in after] == [each.metadata.resource_version for each in before]
+
+
+async def test_a_report_is_refreshed_on_demand_and_made_anew(site: Site) -> None:
+    """A label asks for it; a deletion as well."""
+    async with site.handler():
+        await until(site.report, "there is a report")
+        site.host.state = {**site.host.state, "interfaces": [mtu(site, 9000)]}
+        begun = time.monotonic()
+        labels = {"metadata": {"labels": {FORCE_REFRESH_LABEL: "1"}}}
+        await site.client.merge_patch(NODE_STATES, site.node, labels)
+
+        async def refreshed() -> bool:
+            found = await site.report()
+            return found is not None and (found.status.current_state or {}).get("interfaces") == [mtu(site, 9000)]
+
+        await until(refreshed, "the report is refreshed")
+        assert time.monotonic() - begun < 3
+        await site.client.delete(NODE_STATES, site.node)
+        await until(refreshed, "the report is there again")
+
+
+async def test_a_second_handler_waits_for_the_first(site: Site) -> None:
+    """During a roll-out both exist for a moment; only one touches the node."""
+    async with site.handler(), site.handler():
+        await site.admit("p1", 1, mtu(site, 1400))
+        await site.reach("p1", EnactmentPhase.AVAILABLE)
+        await asyncio.sleep(0.3)
+        assert site.host.calls.count("apply") == 1
