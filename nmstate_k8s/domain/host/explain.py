@@ -59,6 +59,8 @@ def explain_mistake(message: str, desired: Any, path: Path, known: Iterable[str]
 def explain_refusal(message: str, desired: Any, existing: Iterable[str]) -> Explanation:
     """A state that libnmstate can read but not bring about: a missing interface is the usual reason."""
     there = sorted(set(existing))
+    if match := re.search(r"Ethernet interface (?P<name>\S+) does not exist", message):
+        return _missing_cards(match.group("name"), desired, there)
     for pattern, text in _MISSING:
         if match := re.search(pattern, message):
             name = match.group("name")
@@ -93,10 +95,22 @@ def misspelt_types(desired: Any) -> Explanation | None:
 
 
 _MISSING: tuple[tuple[str, Callable[[str], str]], ...] = (
-    (r"Ethernet interface (?P<name>\S+) does not exist", lambda name: f"interface {name} does not exist"),
     (r"Failed to find unknown type interface (?P<name>\S+) ", lambda name: f"interface {name} does not exist"),
     (r"holding unknown port (?P<name>\S+)", lambda name: f"port {name} does not exist"),
 )
+
+
+def _missing_cards(name: str, desired: Any, there: list[str]) -> Explanation:
+    """All that are missing, in the policy's order: libnmstate names any one of them."""
+    missing = [
+        str(entry.get("name"))
+        for entry in _interfaces(desired)
+        if entry.get("type") == "ethernet" and entry.get("state", "up") == "up" and entry.get("name") not in there
+    ]
+    if len(missing) < 2 or name not in missing:
+        return Explanation(f"interface {name} does not exist{_there(name, there)}", name)
+    shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+    return Explanation(f"interfaces {shown} do not exist{_there(missing[0], there)}", missing[0])
 
 
 def _missing_base(desired: Any, there: Iterable[str]) -> tuple[str, str] | None:

@@ -127,6 +127,14 @@ def test_of_many_interfaces_the_similar_ones_are_named() -> None:
     assert len(cause) < 200
 
 
+def test_several_that_are_missing_are_told_together() -> None:
+    """In the policy's order, whichever libnmstate happened to find first."""
+    desired = {"interfaces": [{"name": f"eth{index}", "type": "ethernet", "state": "up"} for index in range(10, 20)]}
+    found = explain_refusal("Ethernet interface eth17 does not exists", desired, ["eth0"])
+    assert found.cause == "interfaces eth10, eth11, eth12 and 7 more do not exist (there is eth0)"
+    assert found.interface == "eth10"
+
+
 def test_a_missing_base_interface_is_found_by_ourselves() -> None:
     """libnmstate tells only that the VLAN did not come up."""
     desired = {"interfaces": [{"name": "eth9.10", "type": "vlan", "vlan": {"id": 10, "base-iface": "eth9"}}]}
