@@ -62,7 +62,11 @@ def _cables(session: Session, node: Node) -> Path:
 
 def command_line(node: Node, *, memory: int, unplugged: Iterable[str]) -> list[str]:
     """The arguments of the node's kernel."""
-    nics = [f"vec{number}:transport=tap,ifname={tap},depth=128" for number, tap in enumerate(node.taps())]
+    # The same MACs at each boot: whoever has spoken to the node before finds it again at once.
+    nics = [
+        f"vec{number}:transport=tap,ifname={tap},depth=128,mac={node.wire_mac(number)}"
+        for number, tap in enumerate(node.taps())
+    ]
     return [
         f"mem={memory}M", "seccomp=on", f"ubd0=/lab/disks/{node.name}.cow,/image/disk.ext4",
         "root=/dev/ubda", "rw", "rootflags=noinit_itable", "init=/lib/systemd/systemd",

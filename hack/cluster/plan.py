@@ -85,6 +85,10 @@ class Node(NamedTuple):
         """The MAC of a NIC as the guest sees it."""
         return f"52:54:00:11:{NICS.index(nic):02x}:{self.number:02x}"
 
+    def wire_mac(self, number: int) -> str:
+        """The MAC of the node's end of a wire, which only the bridge behind it sees."""
+        return f"52:54:00:12:{number:02x}:{self.number:02x}"
+
     def taps(self) -> tuple[str, ...]:
         """The host ends in order of the guest's vec devices: eth0, eth1, eth2, management."""
         return tuple(f"n{self.number}{end}" for end in (*NICS, "mgmt"))
