@@ -19,6 +19,10 @@ SYSCTLS = {
     "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv6.conf.all.accept_dad": "0",
     "net.ipv6.conf.default.accept_dad": "0",
+    # What crosses a wire does so untouched: services are the router's business, not the bridge's.
+    "net.bridge.bridge-nf-call-iptables": "0",
+    "net.bridge.bridge-nf-call-ip6tables": "0",
+    "net.bridge.bridge-nf-call-arptables": "0",
 }
 
 
@@ -32,6 +36,8 @@ def set_up_batch() -> str:
             f"address add {wire.address6}/64 dev {wire.bridge}",
             f"link set {wire.bridge} up",
         ]
+    # A way for what the router itself sends to services, until NAT gives it its true end.
+    lines.append(f"route add {plan.SERVICE_NETWORK} dev {plan.WIRES[0].bridge}")
     lines += [
         f"link add {MANAGEMENT} type bridge",
         f"address add {plan.MANAGEMENT_GATEWAY}/24 dev {MANAGEMENT}",
@@ -53,7 +59,7 @@ def node_batch(node: plan.Node) -> str:
 
 def set_up(session: Session) -> None:
     settings = [f"{name}={value}" for name, value in SYSCTLS.items()]
-    run(*session.inside("sysctl", "-q", "-w", *settings, mounts=True), what="setting up the lab's network")
+    run(*session.inside("sysctl", "-q", "-e", "-w", *settings, mounts=True), what="setting up the lab's network")
     _ip(session, set_up_batch())
 
 
