@@ -30,7 +30,6 @@ __all__ = ["APPLY", "JSON_PATCH", "MERGE", "Client"]
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
-PAGE_SIZE: Final = 500
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -58,6 +57,7 @@ class Client:
         user_agent: str = "nmstate-k8s",
         request_timeout: float = 30.0,
         watch_idle_seconds: float = 150.0,
+        page_size: int = 500,
         retry: RetryPolicy | None = None,
         metrics: Metrics = METRICS,
     ) -> None:
@@ -66,6 +66,7 @@ class Client:
         self.metrics = metrics
         self._transport = transport or HttpTransport(config, user_agent=user_agent)
         self._timeout = request_timeout
+        self._page_size = page_size
         self._watch_idle = watch_idle_seconds
         self._retry = retry or RetryPolicy()
         self._reset = asyncio.Event()
@@ -113,7 +114,7 @@ class Client:
         retry: RetryPolicy | None = None,
     ) -> ObjectList:
         """All objects that the selectors choose, as of one moment, read in pages."""
-        query = _selectors(label_selector, field_selector) | {"limit": str(PAGE_SIZE)}
+        query = _selectors(label_selector, field_selector) | {"limit": str(self._page_size)}
         try:
             return await self._pages(resource, namespace, query, retry)
         except Expired:

@@ -61,6 +61,7 @@ class Reflector:
         self._labels = label_selector
         self._fields = field_selector
         self._version = ""
+        self._just_listed = False
         self._backoff = Backoff()
         self._log = log.bind(resource=resource.plural)
 
@@ -82,6 +83,7 @@ class Reflector:
         objects = await self._client.list(self._resource, self._namespace, self._labels, self._fields, retry=LIST_RETRY)
         self._sink.replace(objects)
         self._version = objects.resource_version
+        self._just_listed = True
 
     async def _watch(self) -> None:
         clock = self._client.clock
@@ -100,6 +102,7 @@ class Reflector:
                     if event.type != "BOOKMARK":
                         self._sink.apply(event)
                     self._version = version
+                    self._just_listed = False
         finally:
             lasted = clock.monotonic() - started
             if lasted >= HEALTHY_SECONDS:
@@ -113,9 +116,9 @@ class Reflector:
         relist = isinstance(error, Expired) or (isinstance(error, ApiError) and error.too_large_resource_version)
         if relist or not isinstance(error, ApiError) or isinstance(error, NotFound):
             self._version = ""
-        if relist and self._backoff.failures == 0:
+        in_vain, self._just_listed = self._just_listed, False
+        if relist and not in_vain:
             # History is gone, nothing is wrong: list now. Should that not help, wait like everybody.
-            self._backoff.failures = 1
             self._log.info("version expired, listing anew", error=str(error))
             return
         delay = self._backoff.next()

@@ -129,6 +129,9 @@ class HttpTransport:
             try:
                 yield Stream(response.status, response.headers, _lines(response, guard, idle_seconds))
             finally:
+                # Without TLS's farewell: a half-open peer would never answer it.
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
                 response.close()
 
     def reset(self) -> None:
@@ -140,6 +143,7 @@ class HttpTransport:
         self.reset()
         if self._closing:
             await asyncio.wait(self._closing)
+        await asyncio.sleep(0)  # aborted sockets are closed in the loop's next turn
 
     @contextmanager
     def _guard(self, request: Request) -> Iterator["_Guard"]:

@@ -72,7 +72,7 @@ class ControlPlane:
         self._serving = authority.issue("apiserver", "kube-apiserver", hosts=("127.0.0.1", "localhost"))
         self._admin = authority.issue("admin", "admin", groups=("system:masters",))
         write_key(folder / "service-accounts.key")
-        self._etcd_port, self._peer_port, self._port = free_ports(3)
+        self._etcd_port, self._peer_port, self.port = free_ports(3)
         self._etcd: Child | None = None
         self._apiserver: Child | None = None
 
@@ -98,7 +98,7 @@ class ControlPlane:
     @property
     def server(self) -> str:
         """The API server's URL."""
-        return f"https://127.0.0.1:{self._port}"
+        return f"https://127.0.0.1:{self.port}"
 
     @property
     def config(self) -> ClusterConfig:
@@ -161,7 +161,7 @@ class ControlPlane:
                 f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
                 "--bind-address=127.0.0.1",
                 "--advertise-address=127.0.0.1",
-                f"--secure-port={self._port}",
+                f"--secure-port={self.port}",
                 f"--tls-cert-file={self._serving.cert}",
                 f"--tls-private-key-file={self._serving.key}",
                 f"--client-ca-file={self._authority.pair.cert}",
@@ -218,7 +218,7 @@ class ControlPlane:
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One blocking request as the administrator, for fixtures outside an event loop."""
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, context=self._ssl_context(), timeout=10)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self._ssl_context(), timeout=10)
         kind = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         with contextlib.closing(connection):
             connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": kind})

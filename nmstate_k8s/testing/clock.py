@@ -19,8 +19,8 @@ async def until(condition: Callable[[], object], seconds: float = 30, *, every: 
     :raises TimeoutError: if it does not hold within `seconds`.
     """
     async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(every)  # noqa: ASYNC110 - the world has no event to wait for
+        while not condition():  # noqa: ASYNC110 - the world has no event to wait for
+            await asyncio.sleep(every)
 
 
 class LoopClock:

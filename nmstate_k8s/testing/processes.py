@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 __all__ = ["Child", "free_ports"]
@@ -24,22 +25,30 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+"""If we die without a chance to clean up, the kernel ends our children: when the *thread* that made them
+ends, so they are made by one that lives as long as the process."""
+
+
+def _spawn(command: list[str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 class Child:
     """A process in a group of its own, ended by its id: at `stop`, at our exit, and if we are killed."""
 
     def __init__(self, name: str, command: Sequence[str | Path], log: Path) -> None:
         self.name = name
         self.log = log
-        # If we die without a chance to clean up, the kernel ends the child.
         guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [*guard, *map(str, command)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = _SPAWNER.submit(_spawn, [*guard, *map(str, command)], log).result()
         atexit.register(self.stop)
 
     @property
