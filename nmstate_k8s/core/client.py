@@ -16,9 +16,10 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from nmstate_k8s.core import wire
 from nmstate_k8s.core.clock import SYSTEM_CLOCK, Clock
 from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import ApiError, CoreError, Expired, NotFound, Unavailable, error_from_status
+from nmstate_k8s.core.errors import ApiError, CoreError, Expired, NotFound, Unavailable
 from nmstate_k8s.core.metrics import METRICS, Metrics
 from nmstate_k8s.core.objects import Object, ObjectList, Resource
 from nmstate_k8s.core.retry import NO_RETRY, RetryPolicy
@@ -30,19 +31,6 @@ __all__ = ["APPLY", "JSON_PATCH", "MERGE", "Client"]
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
-
-
-class _ListMeta(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _List(msgspec.Struct):
-    metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
-    items: list[msgspec.Raw] | None = None
-
-
-_list_decoder = msgspec.json.Decoder(_List)
 
 
 class Client:
@@ -114,7 +102,7 @@ class Client:
         retry: RetryPolicy | None = None,
     ) -> ObjectList:
         """All objects that the selectors choose, as of one moment, read in pages."""
-        query = _selectors(label_selector, field_selector) | {"limit": str(self._page_size)}
+        query = wire.selectors(label_selector, field_selector) | {"limit": str(self._page_size)}
         try:
             return await self._pages(resource, namespace, query, retry)
         except Expired:
@@ -130,31 +118,27 @@ class Client:
         while True:
             page_query = query | {"continue": token} if token else query
             body = await self.request("GET", resource.path(namespace=namespace), query=page_query, retry=retry)
-            try:
-                page = _list_decoder.decode(body)
-            except msgspec.MsgspecError as error:
-                raise Unavailable(f"the list of {resource.plural} cannot be read: {error}") from error
-            # bytes() copies each item out of the page, which can then be freed.
-            items.extend(Object(bytes(item), resource) for item in page.items or ())
-            token = page.metadata.continue_
+            page = wire.decode_page(body, resource)
+            items += page.items
+            token = page.continue_
             if not token:
-                return ObjectList(tuple(items), page.metadata.resource_version)
+                return ObjectList(tuple(items), page.resource_version)
 
     async def create(self, resource: Resource, body: Mapping[str, Any]) -> Object:
         """A new object, in the namespace that its metadata names.
 
         :raises AlreadyExists: if the name is taken.
         """
-        path = resource.path(namespace=_namespace(body))
-        return Object(await self.request("POST", path, _typed(resource, body)), resource)
+        path = resource.path(namespace=wire.namespace(body))
+        return Object(await self.request("POST", path, wire.typed(resource, body)), resource)
 
     async def replace(self, resource: Resource, body: Mapping[str, Any], *, subresource: str = "") -> Object:
         """The whole object anew; metadata.resourceVersion makes it conditional.
 
         :raises Conflict: if the object has moved on.
         """
-        path = resource.path(_name(body), _namespace(body), subresource)
-        return Object(await self.request("PUT", path, _typed(resource, body)), resource)
+        path = resource.path(wire.name(body), wire.namespace(body), subresource)
+        return Object(await self.request("PUT", path, wire.typed(resource, body)), resource)
 
     async def apply(
         self,
@@ -169,9 +153,9 @@ class Client:
 
         :raises Conflict: without `force`, if somebody else owns one of the fields.
         """
-        path = resource.path(_name(body), _namespace(body), subresource)
+        path = resource.path(wire.name(body), wire.namespace(body), subresource)
         query = {"fieldManager": field_manager, "force": "true" if force else "false"}
-        answer = await self.request("PATCH", path, _typed(resource, body), query, content_type=APPLY)
+        answer = await self.request("PATCH", path, wire.typed(resource, body), query, content_type=APPLY)
         return Object(answer, resource)
 
     async def merge_patch(
@@ -186,7 +170,7 @@ class Client:
     ) -> Object:
         """JSON merge patch: maps are merged, null removes, lists are replaced."""
         path = resource.path(name, namespace, subresource)
-        answer = await self.request("PATCH", path, patch, _manager(field_manager), content_type=MERGE)
+        answer = await self.request("PATCH", path, patch, wire.manager(field_manager), content_type=MERGE)
         return Object(answer, resource)
 
     async def json_patch(
@@ -204,7 +188,7 @@ class Client:
         :raises Invalid: if an operation (a `test` too) does not hold.
         """
         path = resource.path(name, namespace, subresource)
-        answer = await self.request("PATCH", path, ops, _manager(field_manager), content_type=JSON_PATCH)
+        answer = await self.request("PATCH", path, ops, wire.manager(field_manager), content_type=JSON_PATCH)
         return Object(answer, resource)
 
     async def delete(
@@ -243,13 +227,13 @@ class Client:
         :raises Expired: if that version is history; list anew.
         :raises ApiError: whatever else the server says, at the start or inside the stream.
         """
-        query = _selectors(label_selector, field_selector) | watch_query(resource_version, timeout_seconds)
+        query = wire.selectors(label_selector, field_selector) | watch_query(resource_version, timeout_seconds)
         request = Request("GET", resource.path(namespace=namespace), query)
         async with self._transport.stream(request, idle_seconds=self._watch_idle) as stream:
             self.metrics.request(stream.status, "WATCH", self._host)
             if stream.status != 200:
                 body = b"\n".join([line async for line in stream.lines])
-                raise _failure(request, Response(stream.status, stream.headers, body))
+                raise wire.failure(request, Response(stream.status, stream.headers, body))
             async with aclosing(stream.lines) as lines:
                 async for line in lines:
                     yield decode_watch_line(line, resource, str(request))
@@ -303,34 +287,4 @@ class Client:
         self.metrics.request(response.status, request.method, self._host)
         if 200 <= response.status < 300:
             return response.body
-        raise _failure(request, response)
-
-
-def _failure(request: Request, response: Response) -> ApiError:
-    said = response.headers.get("Retry-After", "")
-    retry_after = float(said) if said.isdigit() else None
-    return error_from_status(response.body, status=response.status, retry_after=retry_after, request=str(request))
-
-
-def _selectors(labels: str, fields: str) -> dict[str, str]:
-    return {name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
-
-
-def _manager(field_manager: str) -> dict[str, str]:
-    return {"fieldManager": field_manager} if field_manager else {}
-
-
-def _typed(resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body with apiVersion and kind, which every write needs."""
-    return {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-
-
-def _name(body: Mapping[str, Any]) -> str:
-    name = body.get("metadata", {}).get("name", "")
-    if not name:
-        raise ValueError("the object has no metadata.name")
-    return str(name)
-
-
-def _namespace(body: Mapping[str, Any]) -> str:
-    return str(body.get("metadata", {}).get("namespace", ""))
+        raise wire.failure(request, response)

@@ -65,7 +65,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The beginning of an endless answer; `lines` raises as `Transport.stream` says."""
+    """The beginning of an endless answer; `lines` raises as `Transport.stream` says.
+
+    If the status is not 200, the only line is the whole body of the refusal.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -127,7 +130,8 @@ class HttpTransport:
             async with guard.bounded(min(idle_seconds, STREAM_START_SECONDS)):
                 response = await self._start(self._pooled(), request)
             try:
-                yield Stream(response.status, response.headers, _lines(response, guard, idle_seconds))
+                read = _lines if response.status == 200 else _whole
+                yield Stream(response.status, response.headers, read(response, guard, idle_seconds))
             finally:
                 # Without TLS's farewell: a half-open peer would never answer it.
                 if response.connection is not None and response.connection.transport is not None:
@@ -262,6 +266,13 @@ async def _lines(response: aiohttp.ClientResponse, guard: _Guard, idle_seconds: 
             yield line
     if splitter.torn:
         raise Unavailable("the stream ended in the middle of a line", request=str(response.url.path))
+
+
+async def _whole(response: aiohttp.ClientResponse, guard: _Guard, seconds: float) -> AsyncGenerator[bytes, None]:
+    """A refusal is no stream: its body, whether it ends with a newline or not."""
+    async with guard.bounded(min(seconds, STREAM_START_SECONDS)):
+        body = await response.read()
+    yield body
 
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:

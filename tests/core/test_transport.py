@@ -192,6 +192,17 @@ async def test_a_torn_stream_is_no_end(end: bytes) -> None:
             await anext(stream.lines)
 
 
+async def test_a_refused_stream_is_told_whole() -> None:
+    """A proxy's refusal need not end with a newline."""
+
+    async def refuse(writer: asyncio.StreamWriter, request: str) -> None:
+        writer.write(b"HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\ngo\n\naway!")
+
+    async with Server(refuse).run() as transport, transport.stream(GET, idle_seconds=5) as stream:
+        assert stream.status == 503
+        assert [line async for line in stream.lines] == [b"go\n\naway!"]
+
+
 async def test_a_refused_token_is_renewed_once() -> None:
     """A rotated token costs one request, not an error."""
 

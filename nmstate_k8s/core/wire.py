@@ -1,0 +1,84 @@
+"""What requests and answers look like: small translations that the client needs."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from nmstate_k8s.core.errors import ApiError, Unavailable, error_from_status
+from nmstate_k8s.core.objects import Object, Resource
+from nmstate_k8s.core.transport import Request, Response
+
+__all__ = ["Page", "decode_page", "failure", "manager", "name", "namespace", "selectors", "typed"]
+
+
+class _ListMeta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _List(msgspec.Struct):
+    metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
+    items: list[msgspec.Raw] | None = None
+
+
+_decoder = msgspec.json.Decoder(_List)
+
+
+class Page(NamedTuple):
+    """A piece of a list, and the token for the next one."""
+
+    items: list[Object]
+    resource_version: str
+    continue_: str
+
+
+def decode_page(body: bytes, resource: Resource) -> Page:
+    """
+    :raises Unavailable: if that is no list.
+    """
+    try:
+        page = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise Unavailable(f"the list of {resource.plural} cannot be read: {error}") from error
+    # bytes() copies each item out of the page, which can then be freed.
+    items = [Object(bytes(item), resource) for item in page.items or ()]
+    return Page(items, page.metadata.resource_version, page.metadata.continue_)
+
+
+def failure(request: Request, response: Response) -> ApiError:
+    """The error that an answer other than 2xx means."""
+    said = response.headers.get("Retry-After", "")
+    retry_after = float(said) if said.isdigit() else None
+    return error_from_status(response.body, status=response.status, retry_after=retry_after, request=str(request))
+
+
+def selectors(labels: str, fields: str) -> dict[str, str]:
+    """The query of a selection."""
+    return {name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
+
+
+def manager(field_manager: str) -> dict[str, str]:
+    """The query that names who writes."""
+    return {"fieldManager": field_manager} if field_manager else {}
+
+
+def typed(resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with apiVersion and kind, which every write needs."""
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+
+
+def name(body: Mapping[str, Any]) -> str:
+    """The object's name.
+
+    :raises ValueError: if it has none.
+    """
+    found = body.get("metadata", {}).get("name", "")
+    if not found:
+        raise ValueError("the object has no metadata.name")
+    return str(found)
+
+
+def namespace(body: Mapping[str, Any]) -> str:
+    """The object's namespace, if it names one."""
+    return str(body.get("metadata", {}).get("namespace", ""))
