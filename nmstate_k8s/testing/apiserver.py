@@ -34,6 +34,7 @@ __all__ = ["ControlPlane", "MissingBinaries", "find_binary"]
 
 VERSION: Final = "v1.36.3"
 START_SECONDS: Final = 60.0
+CRDS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 class MissingBinaries(RuntimeError):
@@ -203,18 +204,26 @@ class ControlPlane:
         import yaml
 
         files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-        documents = [each for file in files for each in yaml.safe_load_all(file.read_text())]
-        names = [each["metadata"]["name"] for each in documents if each["kind"] == "CustomResourceDefinition"]
-        base = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        for document in documents:
-            name = document["metadata"]["name"]
-            self.call("PATCH", f"{base}/{name}?fieldManager=test&force=true", document)
+        crds = [each for file in files for each in yaml.safe_load_all(file.read_text()) if each]
+        for crd in crds:
+            self.call("PATCH", f"{CRDS}/{crd['metadata']['name']}?fieldManager=test&force=true", crd)
         deadline = time.monotonic() + START_SECONDS
-        while not all(_established(self.call("GET", f"{base}/{name}")) for name in names):
+        while not all(map(self._serves, crds)):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not established: {names}")
+                raise TimeoutError(f"not served: {[crd['metadata']['name'] for crd in crds]}")
             time.sleep(0.05)
-        return names
+        return [crd["metadata"]["name"] for crd in crds]
+
+    def _serves(self, crd: Mapping[str, Any]) -> bool:
+        """Whether its objects can be listed in each version: Established comes a moment earlier."""
+        spec = crd["spec"]
+        versions = [each["name"] for each in spec["versions"] if each["served"]]
+        try:
+            for version in versions:
+                self.call("GET", f"/apis/{spec['group']}/{version}/{spec['names']['plural']}?limit=1")
+        except RuntimeError:
+            return False
+        return True
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One blocking request as the administrator, for fixtures outside an event loop."""
@@ -270,8 +279,3 @@ class ControlPlane:
                 raise TimeoutError(f"{child.name} is not ready: {problem}\n{child.last_words()}")
             time.sleep(0.1)
         raise RuntimeError(f"{child.name} ended while it started:\n{child.last_words()}")
-
-
-def _established(crd: Mapping[str, Any]) -> bool:
-    conditions = crd.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.errors import NotFound
 from nmstate_k8s.core.informer import Event, Informer
 from nmstate_k8s.core.objects import Key, Resource
 from nmstate_k8s.testing.apiserver import ControlPlane
@@ -191,6 +192,7 @@ async def test_a_kind_may_go_and_come_again(plane: ControlPlane) -> None:
         await until(lambda: mirror.names == {"one"}, 60)
         await client.delete(CRDS, "things.example.com")
         await until(lambda: not mirror.names, 60)
+        await gone(client, "things.example.com")
         await asyncio.to_thread(install, plane)
         await client.create(THINGS, {"metadata": {"name": "two"}})
         await until(lambda: mirror.names == {"two"}, 60)
@@ -199,6 +201,15 @@ async def test_a_kind_may_go_and_come_again(plane: ControlPlane) -> None:
             ("one", False),
             ("two", True),
         ]
+
+
+async def gone(client: Client, crd: str) -> None:
+    """A deleted CRD stays until its objects are gone; before, an apply would be lost with it."""
+    async with asyncio.timeout(30):
+        with suppress(NotFound):
+            while True:
+                await client.get(CRDS, crd)
+                await asyncio.sleep(0.05)
 
 
 def install(plane: ControlPlane) -> None:
