@@ -24,15 +24,26 @@ class Api:
         self._context.load_cert_chain(pki.certificate("admin"), pki.key("admin"))
 
     def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> tuple[int, str]:
-        """Status and body; OSError or HTTPException when the server does not answer."""
+        """Status and body; LabError when the server does not answer."""
         connection = http.client.HTTPSConnection("127.0.0.1", self._port, context=self._context, timeout=10)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": kind})
             answer = connection.getresponse()
             return answer.status, answer.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            look = "see `hack/lab status` and `hack/lab logs kube-apiserver`"
+            raise LabError(f"the API server does not answer ({error}); {look}") from error
         finally:
             connection.close()
+
+    def ready(self) -> str:
+        """ "" when the API server says that it is ready, else what it says."""
+        try:
+            status, text = self.request("GET", "/readyz")
+        except LabError as error:
+            return str(error)
+        return "" if status == 200 else text
 
     def get(self, path: str) -> dict[str, Any] | None:
         """The object, None where it does not exist."""

@@ -47,6 +47,11 @@ def main(argv: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:  # whoever read our output has seen enough
         return 141
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"lab: {error.filename}: {error.strerror}; is that place right, and is there room?", file=sys.stderr)
+        return 1
 
 
 def _dispatch(argv: list[str]) -> int:

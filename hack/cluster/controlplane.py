@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
 import sys
 import time
 from pathlib import Path
 
 from . import binaries, plan
+from .api import Api
 from .errors import LabError
 from .paths import Paths
 from .pki import Pki
@@ -89,24 +88,11 @@ def forwarder(session: Session) -> None:
     session.spawn("forward", argv, log=session.paths.logs / "forward.log", restart=True, inherit=True)
 
 
-def wait_ready(session: Session, *, timeout: float) -> None:
+def wait_ready(api: Api, *, timeout: float) -> None:
     """Until the API server says that it is ready (through the loopback port: so that works, too)."""
-    pki = Pki(session.paths.pki)
-    context = ssl.create_default_context(cafile=str(pki.authority))
-    context.load_cert_chain(pki.certificate("admin"), pki.key("admin"))
     deadline = time.monotonic() + timeout
-    last = "no answer"
-    while time.monotonic() < deadline:
-        connection = http.client.HTTPSConnection("127.0.0.1", session.port, context=context, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            answer = connection.getresponse()
-            last = answer.read().decode(errors="replace")
-            if answer.status == 200:
-                return
-        except (OSError, http.client.HTTPException) as error:
-            last = str(error)
-        finally:
-            connection.close()
+    while reason := api.ready():
+        if time.monotonic() > deadline:
+            sentence = f"the API server is not ready after {timeout:.0f} s; see `hack/lab logs kube-apiserver`"
+            raise LabError(sentence, reason)
         time.sleep(0.1)
-    raise LabError(f"the API server is not ready after {timeout:.0f} s; see `hack/lab logs kube-apiserver`", last)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import shutil
+import time
 from pathlib import Path
 
 from . import archive, chroot, debian, kernel
@@ -175,9 +176,14 @@ def _bake(work: Path, kernel_folder: Path, log: Path) -> None:
 
 
 def _forget_older(paths: Paths, keep: Path) -> None:
-    """Images are large: of those that no source makes any more, keep the newest two (a lab may run from one)."""
+    """Images are large: those that no source makes any more go, but for the newest two and those of the last day.
+
+    A lab may run from one that is younger; it is not to lose its disk under way.
+    """
+    yesterday = time.time() - 24 * 3600
     images = sorted(
         (p for p in paths.builds.glob("image-*") if p != keep), key=lambda p: p.stat().st_mtime, reverse=True
     )
     for old in images[2:]:
-        shutil.rmtree(old, ignore_errors=True)
+        if old.stat().st_mtime < yesterday:
+            shutil.rmtree(old, ignore_errors=True)

@@ -19,7 +19,7 @@ from .plan import Node
 from .say import Progress
 from .session import Session, end_holder, exclusive
 
-__all__ = ["Settings", "down", "find_nodes", "known_nodes", "settings", "up"]
+__all__ = ["Settings", "down", "exists", "find_nodes", "known_nodes", "settings", "up"]
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,18 @@ def find_nodes(paths: Paths, names: Sequence[str]) -> list[Node]:
     return [known[name] for name in names]
 
 
+def exists(paths: Paths) -> bool:
+    """Whether a lab runs that may be completed. One that was left half made is not."""
+    return Session.find(paths) is not None and _settings_file(paths).exists()
+
+
 def up(paths: Paths, progress: Progress, *, count: int | None, memory: int) -> Session:
     """A lab with its nodes on and Ready. One that runs already is completed: parts and nodes that lack are started.
 
     `count`: nodes wanted; a running lab gets more, never fewer. None: as many as it has, or 2.
     """
     session = Session.find(paths)
-    if session is not None and not _settings_file(paths).exists():
+    if session is not None and not exists(paths):
         progress.tell("a lab was left half made: taking it down first")
         session.finish()
         session = None
@@ -112,7 +117,7 @@ def _converge(session: Session, progress: Progress) -> None:
     pki.kubeconfig(paths.kubeconfig, "admin", f"https://127.0.0.1:{session.port}")
     api = Api(session)
     with progress.step("control plane") if started else nullcontext():
-        controlplane.wait_ready(session, timeout=120)
+        controlplane.wait_ready(api, timeout=120)
         for node in wanted:
             nodes.label(api, node)
     with ThreadPoolExecutor(len(wanted)) as pool:
@@ -125,10 +130,10 @@ def _await_node(session: Session, node: Node, progress: Progress, new: bool) -> 
         with progress.step(f"{node.name} answers"):
             nodes.wait_answer(session, node)
         with progress.step(f"{node.name} Ready"):
-            nodes.wait_ready(session, node, timeout=nodes.BOOT_TIMEOUT)
+            nodes.wait_ready(session, node)
         images.load_missed(session, node)
     else:
-        nodes.wait_ready(session, node, timeout=nodes.BOOT_TIMEOUT)
+        nodes.wait_ready(session, node)
 
 
 def down(paths: Paths) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
+
 from . import plan
-from .run import run
+from .run import output, run
 from .session import Session
 
 __all__ = ["add_node", "node_batch", "set_up", "set_up_batch"]
@@ -46,26 +49,29 @@ def set_up_batch() -> str:
     return "\n".join(lines) + "\n"
 
 
-def node_batch(node: plan.Node) -> str:
-    """`ip` commands for one node: its taps, each on its wire, and the way to its pods."""
+def node_batch(node: plan.Node, existing: Collection[str] = ()) -> str:
+    """`ip` commands for one node: its taps (but for `existing` ones), each on its wire, and the way to its pods."""
     bridges = (*(wire.bridge for wire in plan.WIRES), MANAGEMENT)
     lines = []
     for tap, bridge in zip(node.taps(), bridges, strict=True):
-        # The guests' driver drops frames that hold several segments: have the host's kernel cut them.
-        lines += [f"tuntap add dev {tap} mode tap", f"link set {tap} gso_max_segs 1 master {bridge} up"]
+        if tap not in existing:
+            # The guests' driver drops frames that hold several segments: have the host's kernel cut them.
+            lines += [f"tuntap add dev {tap} mode tap", f"link set {tap} gso_max_segs 1 master {bridge} up"]
     lines.append(f"route replace {node.pods} via {node.address} dev {plan.WIRES[0].bridge}")
     return "\n".join(lines) + "\n"
 
 
 def set_up(session: Session) -> None:
+    """Make the wires. Once in a lab's life."""
     settings = [f"{name}={value}" for name, value in SYSCTLS.items()]
     run(*session.inside("sysctl", "-q", "-e", "-w", *settings, mounts=True), what="setting up the lab's network")
     _ip(session, set_up_batch())
 
 
 def add_node(session: Session, node: plan.Node) -> None:
-    """Make the node's taps and the way to its pods."""
-    _ip(session, node_batch(node))
+    """Make the node's taps and the way to its pods, where they are not there yet."""
+    links = json.loads(output(*session.inside("ip", "-json", "link", "show")))
+    _ip(session, node_batch(node, {link["ifname"] for link in links}))
 
 
 def _ip(session: Session, batch: str) -> None:

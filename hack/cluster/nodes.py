@@ -147,12 +147,19 @@ def wait_booted(session: Session, node: Node, *, timeout: float = BOOT_TIMEOUT) 
     agent.execute(session.socket_path, node, "systemctl", "is-system-running", "--wait", timeout=timeout)
 
 
-def wait_ready(session: Session, node: Node, *, timeout: float) -> None:
+def wait_ready(session: Session, node: Node, *, timeout: float = BOOT_TIMEOUT) -> None:
+    """Until Kubernetes calls the node Ready for its present boot."""
     api = Api(session)
     deadline = time.monotonic() + timeout
-    while not ready(session, api, node):
+    reason = ""
+    while True:
+        try:
+            if ready(session, api, node):
+                return
+        except LabError as error:  # the API server or the node is busy coming: look again
+            reason = str(error)
         if time.monotonic() > deadline:
-            raise LabError(f"{node.name} is not Ready after {timeout:.0f} s; see `hack/lab logs {node.name}`")
+            raise LabError(f"{node.name} is not Ready after {timeout:.0f} s; see `hack/lab logs {node.name}`", reason)
         time.sleep(0.25)
 
 

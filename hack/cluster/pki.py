@@ -55,12 +55,14 @@ class Pki:
     def make_control_plane(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self.authority.exists():
+            new = self.folder / "ca.new"
             run(
-                "openssl", "req", "-x509", *KEY, "-keyout", self.key("ca"), "-out", self.authority,
+                "openssl", "req", "-x509", *KEY, "-keyout", self.key("ca"), "-out", new,
                 "-subj", "/CN=lab", "-days", DAYS,
                 "-addext", "basicConstraints=critical,CA:true", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
                 what="making the lab's authority",
             )  # fmt: skip
+            new.rename(self.authority)
         if not self.key("service-accounts").exists():
             run("openssl", "genrsa", "-out", self.key("service-accounts"), "2048")
         names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")

@@ -35,7 +35,7 @@ def up(parser: argparse.ArgumentParser) -> None:
     def run(paths: Paths, arguments: argparse.Namespace) -> int:
         progress = Progress()
         with exclusive(paths):
-            if not builds.complete(paths):
+            if not lab.exists(paths) and not builds.complete(paths):
                 doctors.provide(progress)
                 builds.build(paths, progress)
             lab.up(paths, progress, count=arguments.nodes, memory=arguments.memory)

@@ -70,8 +70,8 @@ def _node_state(session: Session, node: plan.Node, part: dict[str, object]) -> t
     try:
         ready = nodes.ready(session, Api(session), node)
         kubernetes = "Ready" if ready else "not Ready"
-    except (LabError, OSError) as error:
-        ready, kubernetes = False, f"Kubernetes or the node does not answer: {error}"
+    except LabError as error:
+        ready, kubernetes = False, str(error)
     out = nodes.pulled(session, node)
     cables = f", cable pulled: {', '.join(out)}" if out else ""
     return f"on, {kubernetes}, {node.address}{cables}", ready

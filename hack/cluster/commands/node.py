@@ -50,7 +50,7 @@ The pod processes of a node that was cut or switched off are gone; Kubernetes no
             nodes.wait_booted(session, node)
             images.load_missed(session, node)
             if arguments.ready:
-                nodes.wait_ready(session, node, timeout=nodes.BOOT_TIMEOUT)
+                nodes.wait_ready(session, node)
         return 0
 
     parser.set_defaults(run=run)
