@@ -58,5 +58,5 @@ def test_a_bad_policy_fails_truly_after_its_handler_was_killed(cluster: Cluster,
     cluster.wait("nncp", "killed-bad", "Degraded", timeout=400)
     failing = condition(cluster.enactments("killed-bad")[node.name], "Failing")
     assert failing["status"] == "True"
-    eventually("the state is as before", lambda: node.state() == before, timeout=60)
+    node.is_again(before, timeout=60)
     eventually(f"{node.name} Ready", lambda: cluster.node_ready(node.name), timeout=90)

@@ -16,9 +16,25 @@ Links = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Case:
+    """A policy for all nodes; `address`, which no two nodes may share on one wire, makes it one policy a node."""
+
     name: str
-    desired: dict[str, Any]
-    holds: Callable[[Links], bool]
+    desired: Callable[[str], dict[str, Any]]
+    holds: Callable[[Links, str], bool]
+    addresses: tuple[str, ...] = ()
+
+    def policies(self, cluster: Cluster, nodes: list[Node]) -> dict[str, tuple[dict[str, Any], list[Node]]]:
+        """Policy name to (policy, the nodes that it is for)."""
+        if not self.addresses:
+            return {self.name: (cluster.policy(self.name, self.desired("")), nodes)}
+        made = {}
+        for node, address in zip(nodes, self.addresses, strict=True):
+            name, selector = f"{self.name}-{node.name}", {"kubernetes.io/hostname": node.name}
+            made[name] = (cluster.policy(name, self.desired(address), nodeSelector=selector), [node])
+        return made
+
+    def holds_on(self, nodes: list[Node], node: Node) -> bool:
+        return self.holds(node.links(), self.addresses[nodes.index(node)] if self.addresses else "")
 
 
 def _address(links: Links, name: str, address: str) -> bool:
@@ -31,7 +47,7 @@ def _kind(links: Links, name: str) -> str:
 
 BOND_VLAN = Case(
     "bond-vlan",
-    {
+    lambda _: {
         "interfaces": [
             {
                 "name": "bond1",
@@ -48,22 +64,20 @@ BOND_VLAN = Case(
                 "type": "vlan",
                 "state": "up",
                 "vlan": {"base-iface": "bond1", "id": 102},
-                "ipv4": {"enabled": True, "address": [{"ip": "192.0.2.102", "prefix-length": 24}]},
             },
         ]
     },
-    lambda links: (
+    lambda links, _: (
         _kind(links, "bond1") == "bond"
         and links["bond1"]["linkinfo"]["info_data"]["mode"] == "active-backup"
         and all(links[port].get("master") == "bond1" for port in ("eth1", "eth2"))
         and links["bond1.102"]["linkinfo"]["info_data"]["id"] == 102
-        and _address(links, "bond1.102", "192.0.2.102/24")
     ),
 )
 
 LINUX_BRIDGE = Case(
     "linux-bridge",
-    {
+    lambda _: {
         "interfaces": [
             {
                 "name": "br1",
@@ -74,12 +88,12 @@ LINUX_BRIDGE = Case(
             }
         ]
     },
-    lambda links: _kind(links, "br1") == "bridge" and links["eth1"].get("master") == "br1",
+    lambda links, _: _kind(links, "br1") == "bridge" and links["eth1"].get("master") == "br1",
 )
 
 STATIC_IP = Case(
     "static-ip",
-    {
+    lambda address: {
         "interfaces": [
             {
                 "name": "eth1",
@@ -88,36 +102,39 @@ STATIC_IP = Case(
                 "ipv4": {
                     "enabled": True,
                     "dhcp": False,
-                    "address": [{"ip": "198.51.100.7", "prefix-length": 24}],
+                    "address": [{"ip": address, "prefix-length": 24}],
                 },
             }
         ]
     },
-    lambda links: "UP" in links["eth1"]["flags"] and _address(links, "eth1", "198.51.100.7/24"),
+    lambda links, address: "UP" in links["eth1"]["flags"] and _address(links, "eth1", f"{address}/24"),
+    ("198.51.100.7", "198.51.100.8"),
 )
 
 
 @pytest.mark.parametrize("case", [BOND_VLAN, LINUX_BRIDGE, STATIC_IP], ids=lambda case: case.name)
 def test_available_on_both_nodes_and_there_after_a_reboot(cluster: Cluster, nodes: list[Node], case: Case) -> None:
     """An Available policy is in the kernel of each node, and still is when the node has been reset."""
-    cluster.apply(cluster.policy(case.name, case.desired))
-    policy = cluster.wait("nncp", case.name, "Available")
-    assert condition(policy, "Available")["reason"] == "SuccessfullyConfigured"
-    assert condition(policy, "Available")["message"] == "2/2 nodes successfully configured"
-
-    enactments = cluster.enactments(case.name)
-    assert sorted(enactments) == [node.name for node in nodes]
+    policies = case.policies(cluster, nodes)
+    cluster.apply(*(policy for policy, _ in policies.values()))
+    for name, (_, its_nodes) in policies.items():
+        available = condition(cluster.wait("nncp", name, "Available"), "Available")
+        assert available["reason"] == "SuccessfullyConfigured"
+        assert available["message"] == f"{len(its_nodes)}/{len(its_nodes)} nodes successfully configured"
+        enactments = cluster.enactments(name)
+        assert sorted(enactments) == [node.name for node in its_nodes]
+        for enactment in enactments.values():
+            assert condition(enactment, "Available")["status"] == "True"
+            assert [owner["kind"] for owner in enactment["metadata"]["ownerReferences"]] == ["Node"]
     for node in nodes:
-        assert condition(enactments[node.name], "Available")["status"] == "True"
-        assert [o["kind"] for o in enactments[node.name]["metadata"]["ownerReferences"]] == ["Node"]
-        assert case.holds(node.links()), f"{case.name} is not in effect on {node.name}: {node.links()}"
+        assert case.holds_on(nodes, node), f"{case.name} is not in effect on {node.name}: {node.links()}"
 
     for node in nodes:
         node.power("reset")
     for node in nodes:
         eventually(
             f"{case.name} is in effect on {node.name} after the reset",
-            lambda node=node: case.holds(node.links()),
+            lambda node=node: case.holds_on(nodes, node),
             timeout=90,
         )
         eventually(f"{node.name} Ready", lambda node=node: cluster.node_ready(node.name), timeout=120)
@@ -125,26 +142,29 @@ def test_available_on_both_nodes_and_there_after_a_reboot(cluster: Cluster, node
 
 def test_a_reboot_is_told_by_the_enactment(cluster: Cluster, nodes: list[Node]) -> None:
     """After a reboot an enactment passes through Progressing to Available again, with a later transition time."""
-    cluster.apply(cluster.policy(STATIC_IP.name, STATIC_IP.desired))
-    cluster.wait("nncp", STATIC_IP.name, "Available")
     node = nodes[-1]
-    before = condition(cluster.enactments(STATIC_IP.name)[node.name], "Available")["lastTransitionTime"]
+    cluster.apply(
+        cluster.policy("reboot", LINUX_BRIDGE.desired(""), nodeSelector={"kubernetes.io/hostname": node.name})
+    )
+    cluster.wait("nncp", "reboot", "Available")
+
+    def available() -> dict[str, Any]:
+        return condition(cluster.enactments("reboot")[node.name], "Available")
+
+    before = available()["lastTransitionTime"]
 
     node.power("reset")
 
     eventually(
         "the enactment is Available anew",
-        lambda: (
-            (again := condition(cluster.enactments(STATIC_IP.name)[node.name], "Available"))["status"] == "True"
-            and again["lastTransitionTime"] > before
-        ),
+        lambda: (again := available())["status"] == "True" and again["lastTransitionTime"] > before,
         timeout=180,
     )
 
 
 def test_the_node_state_shows_the_effect_at_once(cluster: Cluster, nodes: list[Node]) -> None:
     """Five seconds after Available the NodeNetworkState of each node has the new interface."""
-    cluster.apply(cluster.policy(LINUX_BRIDGE.name, LINUX_BRIDGE.desired))
+    cluster.apply(cluster.policy(LINUX_BRIDGE.name, LINUX_BRIDGE.desired("")))
     cluster.wait("nncp", LINUX_BRIDGE.name, "Available")
 
     for node in nodes:

@@ -69,5 +69,5 @@ def test_a_policy_that_takes_the_nodes_address_is_rolled_back(cluster: Cluster, 
     assert any(probe in failing["message"] for probe in ("ping", "dns", "api-server", "node-readiness"))
     assert "rolled back" in failing["message"]
     assert len(failing["message"]) <= 300
-    eventually("the state is as before", lambda: node.state() == before, timeout=30)
+    node.is_again(before, timeout=30)
     eventually(f"{node.name} Ready", lambda: cluster.node_ready(node.name), timeout=90)

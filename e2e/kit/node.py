@@ -86,16 +86,25 @@ class Node:
         script = (
             "ip -j -d addr show; echo; ip -j route show table all; echo; ip -j -6 route show table all; echo;"
             "ip -j rule; echo; ip -j -6 rule; echo; cat /proc/sys/kernel/hostname /etc/resolv.conf; "
-            f"for f in {PROFILES}/*; do echo \"== $f\"; grep -v -e '^timestamp=' -e '^$' \"$f\" | sort; done"
+            f"for f in {PROFILES}/*; do echo \"== $f\"; grep -v -e '^timestamp=' -e '^\\[' -e '^$' \"$f\" | sort; done"
         )
         lines = self.sh(script).split("\n", 9)
         links, routes4, routes6, rules4, rules6 = (json.loads(line) for line in lines[0:10:2][:5])
         return {
             "links": [_steady(link) for link in links if not self._is_pod_link(link)],
-            "routes": sorted(map(_key, (_steady(r) for r in routes4 + routes6 if not self._is_pod_route(r)))),
+            "routes": sorted(_key(_route(r)) for r in routes4 + routes6 if not self._is_pod_route(r)),
             "rules": [_steady(r) for r in rules4 + rules6],
             "files": lines[9],
         }
+
+    def is_again(self, before: Json, *, timeout: float) -> None:
+        """Wait until the state is `before` again; the failure shows what differs."""
+        try:
+            eventually("the state is as before", lambda: self.state() == before, timeout=timeout)
+        except AssertionError:
+            now = self.state()
+            changed = {key: (before[key], now[key]) for key in before if before[key] != now[key]}
+            assert not changed, f"{self.name} is not as before: {json.dumps(changed, indent=1)}"
 
     @staticmethod
     def _is_pod_link(link: Json) -> bool:
@@ -134,6 +143,14 @@ class Node:
             for name, link in self.links().items()
             if link.get("linkinfo", {}).get("info_kind") in kinds and not name.startswith("cni")
         ]
+
+
+def _route(route: Json) -> Json:
+    """The route; where NetworkManager chose its metric (each activation of a NIC may get another one) without it."""
+    steady: Json = _steady(route)
+    if steady.get("protocol") in ("dhcp", "ra", "kernel"):
+        steady.pop("metric", None)
+    return steady
 
 
 def _key(value: Any) -> str:
