@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from . import binaries, plan
+from . import binaries, plan, supervisor_client
 from .api import Api
 from .errors import LabError
 from .paths import Paths
 from .pki import Pki
 from .session import Session
 
-__all__ = ["PARTS", "forwarder", "start", "wait_ready"]
+__all__ = ["CLIENTS", "PARTS", "SERVERS", "forwarder", "start", "wait_ready", "wait_services"]
 
 ETCD = "http://127.0.0.1:2379"
 SERVER = f"https://{plan.GATEWAY}:{plan.API_PORT}"
-PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+SERVERS = ("etcd", "kube-apiserver")
+CLIENTS = ("kube-controller-manager", "kube-scheduler", "kube-proxy")  # waste seconds if they come before the server
+PARTS = SERVERS + CLIENTS
+PROXY_HEALTH_PORT = 10256
 PROXY_CONFIG = """\
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -28,7 +32,7 @@ mode: iptables
 clusterCIDR: {pods}
 iptables: {{masqueradeAll: true, minSyncPeriod: 1s}}
 conntrack: {{maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}}
-healthzBindAddress: 127.0.0.1:10256
+healthzBindAddress: 127.0.0.1:{health_port}
 metricsBindAddress: 127.0.0.1:10249
 """
 
@@ -39,7 +43,11 @@ def _flags(paths: Paths, pki: Pki) -> dict[str, list[str]]:
 
     proxy = paths.state / "kube-proxy.yaml"
     pki.kubeconfig(paths.pki / "proxy.kubeconfig", "proxy", SERVER)
-    proxy.write_text(PROXY_CONFIG.format(kubeconfig=paths.pki / "proxy.kubeconfig", pods=plan.POD_NETWORK))
+    proxy.write_text(
+        PROXY_CONFIG.format(
+            kubeconfig=paths.pki / "proxy.kubeconfig", pods=plan.POD_NETWORK, health_port=PROXY_HEALTH_PORT
+        )
+    )
     accounts = pki.key("service-accounts")
     return {
         "etcd": [
@@ -71,14 +79,15 @@ def _flags(paths: Paths, pki: Pki) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
-def start(session: Session, pki: Pki) -> None:
-    """Start every part that does not run. They wait for one another by themselves, by ending and being started anew."""
+def start(session: Session, pki: Pki, parts: Sequence[str]) -> None:
+    """Start those of these parts that do not run. One that ends is started anew by the supervisor."""
     paths = session.paths
-    for name, flags in _flags(paths, pki).items():
+    flags = _flags(paths, pki)
+    for name in parts:
         program = binaries.find(paths, name)
         if program is None:
             raise LabError(f"{name} is neither built nor found; run `hack/lab build`")
-        session.spawn(name, [program, *flags], log=paths.logs / f"{name}.log", restart=True)
+        session.spawn(name, [program, *flags[name]], log=paths.logs / f"{name}.log", restart=True)
 
 
 def forwarder(session: Session) -> None:
@@ -96,3 +105,24 @@ def wait_ready(api: Api, *, timeout: float) -> None:
             sentence = f"the API server is not ready after {timeout:.0f} s; see `hack/lab logs kube-apiserver`"
             raise LabError(sentence, reason)
         time.sleep(0.1)
+
+
+def wait_services(session: Session, *, timeout: float) -> None:
+    """Until kube-proxy has made the service addresses lead to their pods."""
+    deadline = time.monotonic() + timeout
+    while not _proxy_healthy(session):
+        if time.monotonic() > deadline:
+            sentence = f"service addresses do not work after {timeout:.0f} s; see `hack/lab logs kube-proxy`"
+            raise LabError(sentence)
+        time.sleep(0.1)
+
+
+def _proxy_healthy(session: Session) -> bool:
+    with supervisor_client.open_socket(session.socket_path) as connection:
+        connection.settimeout(2)
+        try:
+            connection.connect(("127.0.0.1", PROXY_HEALTH_PORT))
+            connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            return b" 200 " in connection.recv(64)
+        except OSError:  # not there yet
+            return False

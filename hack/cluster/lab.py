@@ -113,16 +113,18 @@ def _converge(session: Session, progress: Progress) -> None:
             nodes.on(session, node, memory=settings(paths).memory)
             started.append(node)
     controlplane.forwarder(session)
-    controlplane.start(session, pki)
+    controlplane.start(session, pki, controlplane.SERVERS)
     pki.kubeconfig(paths.kubeconfig, "admin", f"https://127.0.0.1:{session.port}")
     api = Api(session)
     with progress.step("control plane") if started else nullcontext():
         controlplane.wait_ready(api, timeout=120)
         for node in wanted:
             nodes.label(api, node)
+        controlplane.start(session, pki, controlplane.CLIENTS)
     with ThreadPoolExecutor(len(wanted)) as pool:
         for waiting in [pool.submit(_await_node, session, node, progress, node in started) for node in wanted]:
             waiting.result()
+    controlplane.wait_services(session, timeout=60)
 
 
 def _await_node(session: Session, node: Node, progress: Progress, new: bool) -> None:
