@@ -60,7 +60,11 @@ class ProbeConfiguration(Model, frozen=True):
     dns: Annotated[DNSProbeConfiguration, describe("What the dns probe asks for.")] = DNSProbeConfiguration()
     timeout_seconds: Annotated[
         int,
-        describe("How long, after a change, the probes together may take until they all pass. Default: 120.", minimum=1, maximum=200),
+        describe(
+            "How long, after a change, the probes together may take until they all pass. Default: 120.",
+            minimum=1,
+            maximum=200,
+        ),
     ] = 120
 
 
