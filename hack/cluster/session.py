@@ -143,10 +143,10 @@ class Session:
         new.rename(paths.record)
         os.write(write, b"1")
         os.close(write)
-        session._await_supervisor()
+        session.await_supervisor()
         return session
 
-    def _await_supervisor(self) -> None:
+    def await_supervisor(self) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             if not processes.alive(self.pid, self.start):

@@ -144,8 +144,8 @@ class Supervisor:
             return {"pid": known.pid, "already": True}
         names = ("argv", "log", "env", "restart", "inherit", "piped")
         part = Part(name, **{key: request[key] for key in names})
-        self._parts[name] = part
         self._start(part)
+        self._parts[name] = part
         return {"pid": part.pid, "already": False}
 
     def _start(self, part: Part) -> None:
@@ -212,4 +212,8 @@ class Supervisor:
         now = time.monotonic()
         for part in self._parts.values():
             if part.again_at and part.again_at <= now:
-                self._start(part)
+                try:
+                    self._start(part)
+                except OSError as error:  # its program may be being replaced: the lab must not end over that
+                    print(f"supervisor: {part.name} does not start: {error}", file=sys.stderr, flush=True)
+                    part.again_at = now + RESTART_PAUSE
