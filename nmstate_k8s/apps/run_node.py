@@ -63,7 +63,7 @@ async def run(settings: NodeSettings, config: ClusterConfig, host: Host, *, sign
         takeover = Takeover(NodeLock(settings.lock_file), transactions, clock=manager.clock)
         manager.add_ready_check("takeover", takeover.problem)
         manager.add(takeover, stage=Stage.SERVERS)
-        manager.add(Afterwards(takeover, _enactments(settings, manager, transactions, recorder)))
+        manager.add(Afterwards(takeover, _enactments(settings, manager, transactions)))
         _report(settings, manager, takeover, reporter)
         try:
             await manager.run(signals=signals)
@@ -107,16 +107,13 @@ def _transactions(
     return Transactions(executor, clock=clock, failpoints=settings.failpoints, busy=reporter.hold)
 
 
-def _enactments(
-    settings: NodeSettings, manager: Manager, transactions: Transactions, recorder: EventRecorder
-) -> Controller:
+def _enactments(settings: NodeSettings, manager: Manager, transactions: Transactions) -> Controller:
     enactments = manager.informer(ENACTMENTS, label_selector=node_selector(settings.node))
     reconciler = EnactmentReconciler(
         node=Node(settings.node, boot_id()),
         store=enactments.store,
         writer=ClientEnactmentWriter(manager.client),
         transactions=transactions,
-        recorder=recorder,
         clock=manager.clock,
         retries=settings.retries,
     )

@@ -14,12 +14,11 @@ import structlog
 
 from nmstate_k8s.api.conditions import EnactmentPhase
 from nmstate_k8s.api.enactment import Enactment, EnactmentSpec, EnactmentStatus
-from nmstate_k8s.api.meta import POLICY_LABEL, POLICY_UID_ANNOTATION
+from nmstate_k8s.api.meta import POLICY_LABEL
 from nmstate_k8s.controllers.enactmentwriter import EnactmentWriter
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.core.controller import Result
 from nmstate_k8s.core.errors import NotFound
-from nmstate_k8s.core.events import EventRecorder
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import Store
 from nmstate_k8s.domain.host.assignment import Assignment, assignment
@@ -27,7 +26,6 @@ from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.report import captured_before, concluded, progressing
 from nmstate_k8s.domain.host.requests import Task
 from nmstate_k8s.domain.host.retries import Retries
-from nmstate_k8s.domain.kinds import POLICIES
 
 __all__ = ["EnactmentReconciler", "Node"]
 
@@ -73,7 +71,6 @@ class EnactmentReconciler:
     store: Store
     writer: EnactmentWriter
     transactions: Transactions
-    recorder: EventRecorder
     clock: Clock
     retries: Retries
     _known: dict[Key, _Memory] = field(default_factory=dict)
@@ -119,8 +116,6 @@ class EnactmentReconciler:
         memory.verified = spec.policy_generation if phase is EnactmentPhase.AVAILABLE else None
         memory.next_try = None if delay is None else (spec.policy_generation, self.clock.monotonic() + delay)
         memory.untold = (told, delay)
-        if phase is EnactmentPhase.FAILED:
-            self._announce(fresh, told)
         return await self._tell(fresh, memory)
 
     async def _tell(self, target: Object, memory: _Memory) -> Result | None:
@@ -154,12 +149,6 @@ class EnactmentReconciler:
             memory = self._known[enactment.key] = _Memory(enactment.uid)
         return memory
 
-    def _announce(self, enactment: Object, status: EnactmentStatus) -> None:
-        failing = next((each for each in status.conditions if each.type == "Failing"), None)
-        self.recorder.event(
-            _policy(enactment), "Warning", "ReconcileFailed", failing.message if failing else "", "Configure"
-        )
-
 
 def _spec(enactment: Enactment) -> EnactmentSpec:
     assert enactment.spec is not None
@@ -175,12 +164,3 @@ def _task(enactment: Object, spec: EnactmentSpec, status: EnactmentStatus) -> Ta
         capture=spec.capture,
         captured=captured_before(spec, status),
     )
-
-
-def _policy(enactment: Object) -> Object:
-    """The policy, as far as an event needs it: the node may not read policies."""
-    metadata = {
-        "name": enactment.labels.get(POLICY_LABEL, ""),
-        "uid": enactment.metadata.annotations.get(POLICY_UID_ANNOTATION, ""),
-    }
-    return Object.from_dict({"metadata": metadata}, POLICIES)

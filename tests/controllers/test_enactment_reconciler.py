@@ -41,7 +41,6 @@ class Cluster:
         self.true = True
         self.phases: list[EnactmentPhase | None] = []
         self.statuses: list[EnactmentStatus] = []
-        self.events: list[tuple[str, str, str]] = []
         self.write_failures: list[Exception] = []
         self.during: Callable[[], None] = lambda: None
 
@@ -88,9 +87,6 @@ class Cluster:
     async def holds(self, task: Task) -> bool:
         return self.true
 
-    def event(self, regarding: Object, type_: str, reason: str, note: str, action: str = "") -> None:
-        self.events.append((regarding.name, regarding.uid, reason))
-
 
 @pytest.fixture
 def cluster() -> Cluster:
@@ -108,7 +104,6 @@ def handler(cluster: Cluster) -> Callable[[], EnactmentReconciler]:
             store=cluster.store,
             writer=made,
             transactions=made,
-            recorder=made,
             clock=LoopClock(),
             retries=Retries(**retries),
         )
@@ -154,7 +149,6 @@ async def test_a_failure_is_tried_again_after_its_delay_and_no_earlier(cluster: 
     assert await reconciler.reconcile(KEY) is None
     assert cluster.phases[-1] is EnactmentPhase.FAILED
     assert cluster.statuses[-1].retry_count == {"2": 2}
-    assert cluster.events == [("p1", "p-uid", "ReconcileFailed")]
     cluster.cache()
     await handler().reconcile(KEY)
     assert len(cluster.tasks) == 2, "a final failure is not tried again by a restart"
