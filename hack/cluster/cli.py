@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,12 @@ def _dispatch(argv: list[str]) -> int:
         return execute.run(words)
     if name.startswith("_"):
         return _internal(argv)
+    import signal
     from importlib import import_module
 
     from .paths import Paths
+
+    signal.signal(signal.SIGINT, _interrupted)
 
     if name in RAW:
         return int(getattr(import_module(".commands.look", __package__), name)(Paths.of_user(), words))
@@ -77,6 +81,14 @@ def _dispatch(argv: list[str]) -> int:
         arguments: argparse.Namespace = parser.parse_args(words)
         return int(arguments.run(Paths.of_user(), arguments))
     return _help(name)
+
+
+def _interrupted(*_: object) -> None:
+    """Ctrl-C ends us at once, not when the last thread has waited its time: whatever we began ends with us or stays
+    written down, so that the next command finds it.
+    """
+    os.write(2, b"lab: interrupted; `hack/lab up` goes on where this stopped, `hack/lab down` ends the lab\n")
+    os._exit(130)
 
 
 def _help(name: str) -> int:
