@@ -22,6 +22,7 @@ __all__ = ["Executor", "Notify", "PROBE_SECONDS", "PROFILES"]
 _log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 120.0
+LONG_AWAY_MILLISECONDS = 1_000
 PROFILES = Path("/etc/NetworkManager/system-connections")
 
 
@@ -129,7 +130,11 @@ class Executor:
         return await self._host.networkmanager()
 
     async def _run_probes(self, request: requests.RunProbes) -> Any:
-        return await self._probes.run(request.names, total_seconds=self._probe_seconds, desired=request.desired)
+        results = await self._probes.run(request.names, total_seconds=self._probe_seconds, desired=request.desired)
+        if any(result.milliseconds > LONG_AWAY_MILLISECONDS for result in results):
+            # The network is back only now: whoever gave up meanwhile need not wait for his next try.
+            self._network_changed()
+        return results
 
     async def _commit(self, request: requests.Commit) -> None:
         await self._host.commit(request.checkpoint)

@@ -24,8 +24,11 @@ _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
 _LEVELS = {40: "error", 30: "warning", 20: "info"}
-_QUIET = frozenset({"show"})
-"""Calls that come every minute and warn each time of what nobody can change (no Wi-Fi in a data centre)."""
+MAX_LINE = 1_000
+_CHANGES = frozenset({"apply", "commit", "rollback"})
+"""Calls whose log is told. What the others say, every minute or thrice in a transaction, is for debugging."""
+_CHATTY = "nispor::"
+"""Says with every look at the kernel, for every interface, what it does not understand (no Wi-Fi in a data centre)."""
 
 
 def nmstate_version() -> str:
@@ -101,12 +104,22 @@ def _carry_out(name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
     except errors.DBusError as error:
         raise HostUnavailable("NetworkManagerUnavailable", error.message) from error
     except errors.NmstateError as error:
-        told = [f"{_LEVELS.get(line.level, 'debug')} {line.target}: {line.message}" for line in error.log]
+        told = [
+            f"{_LEVELS.get(line.level, 'debug')} {line.target}: {line.message}"
+            for line in error.log
+            if not line.target.startswith(_CHATTY)
+        ]
         raise HostError(error.kind, _one_text(error), told) from error
     finally:
         for line in lines:
-            level = "debug" if name in _QUIET else _LEVELS.get(line.level, "debug")
-            getattr(_log, level)("libnmstate", call=name, target=line.target, line=line.message)
+            quiet = name not in _CHANGES or line.target.startswith(_CHATTY)
+            level = "debug" if quiet else _LEVELS.get(line.level, "debug")
+            getattr(_log, level)("libnmstate", call=name, target=line.target, line=_cut(line.message))
+
+
+def _cut(text: str) -> str:
+    """A verification error lists all VLANs of a trunk, twice."""
+    return text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]}…"
 
 
 def _one_text(error: Any) -> str:
