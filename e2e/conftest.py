@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.kit import Cluster, Node, eventually, run
-from e2e.kit.shell import ROOT
+from e2e.kit import Cluster, Node, eventually
+from e2e.kit.install import bring_up, install
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,13 +18,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The lab up, this checkout's images in it, operator and NMState Available."""
-    run(str(ROOT / "hack/lab"), "up", timeout=900)
-    run(
-        str(ROOT / "hack/deploy"),
-        "--set", "NNCP_MAX_RETRIES=2",
-        "--probe-timeout", "20",
-        timeout=600,
-    )  # fmt: skip
+    bring_up()
+    install()
     return Cluster()
 
 

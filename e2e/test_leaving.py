@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from e2e.kit import Cluster, Node, eventually, run
+from e2e.kit import Cluster, Node, eventually
 from e2e.kit.cluster import HANDLER_NAMESPACE
-from e2e.kit.shell import ROOT
+from e2e.kit.install import install
 
 
 def bridge(name: str) -> dict[str, Any]:
@@ -97,5 +97,5 @@ def test_a_deleted_nmstate_takes_the_stack_and_leaves_network_and_policies(
 def test_the_installer_can_run_again(cluster: Cluster) -> None:
     """Installing over a running stack changes nothing and ends Available."""
     handlers = cluster.handler_restarts()
-    run(str(ROOT / "hack/deploy"), "--set", "NNCP_MAX_RETRIES=2", "--probe-timeout", "20", timeout=600)
+    install()
     assert cluster.handler_restarts() == handlers

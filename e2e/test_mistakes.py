@@ -46,6 +46,13 @@ def test_a_missing_interface_is_named(cluster: Cluster, nodes: list[Node]) -> No
     for message in _fails(cluster, nodes, "missing-interface", desired):
         assert "eth666" in message
         assert "eth1" in message
+    told = [
+        event["note"]
+        for event in cluster.list("events.events.k8s.io", "--field-selector=reason=ReconcileFailed")
+        if event["regarding"]["name"] == "missing-interface" and event["type"] == "Warning"
+    ]
+    assert told, "no event on the policy tells of the failure"
+    assert all("eth666" in note for note in told)
 
 
 @pytest.mark.parametrize(

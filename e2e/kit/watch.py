@@ -47,13 +47,8 @@ class EnactmentWatcher:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        decoder, text = json.JSONDecoder(), ""
         for line in self._process.stdout:
-            text += line
-            if line.rstrip() != "}":
-                continue
-            event, _ = decoder.raw_decode(text)
-            text = ""
+            event = json.loads(line)
             self._note(event["type"], event["object"])
 
     def _note(self, kind: str, enactment: Json) -> None:

@@ -1,0 +1,21 @@
+"""The stack of this checkout on the running lab, as all end-to-end tests have it."""
+
+from __future__ import annotations
+
+from e2e.kit.shell import ROOT, run
+
+__all__ = ["bring_up", "install"]
+
+# Two attempts are enough to see a retry. A new bridge with STP, which is the default, forwards after 30 s, and a
+# DHCP client may then wait for its next try: probes must last longer than that.
+_SETTINGS = ("--set", "NNCP_MAX_RETRIES=2", "--probe-timeout", "60")
+
+
+def bring_up() -> None:
+    """The lab runs; at once where it did."""
+    run(str(ROOT / "hack/lab"), "up", timeout=1800)
+
+
+def install() -> None:
+    """Operator and NMState are Available, with this checkout's images."""
+    run(str(ROOT / "hack/deploy"), *_SETTINGS, timeout=900)
