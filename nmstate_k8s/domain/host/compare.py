@@ -20,7 +20,22 @@ _MOVING = frozenset({"neighbors", "min-mtu", "max-mtu", "features"})
 
 def differences(before: bytes, after: bytes) -> tuple[str, ...]:
     """The paths at which two states differ, as people say them; empty if they are the same."""
-    return tuple(_walk(_keyed(filtered(before)), _keyed(filtered(after)), ""))
+    return tuple(_walk(_keyed(_settled(before)), _keyed(_settled(after)), ""))
+
+
+def _settled(state: bytes) -> dict[str, Any]:
+    """Without the metrics of automatic routes: NetworkManager gives another one with each activation."""
+    data = filtered(state)
+    routes = data.get("routes")
+    if isinstance(routes, Mapping):
+        config = routes.get("config") or []
+        running = [route if route in config else _without_metric(route) for route in routes.get("running") or []]
+        data["routes"] = {**routes, "running": running}
+    return data
+
+
+def _without_metric(route: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in route.items() if key != "metric"}
 
 
 def _walk(old: Any, new: Any, path: str) -> Iterator[str]:

@@ -81,6 +81,18 @@ def test_two_states_are_compared_as_wholes_and_differences_named() -> None:
     assert differences(first, other) == ("interfaces[eth1].mtu",)
 
 
+def test_the_metric_of_an_automatic_route_does_not_count() -> None:
+    """NetworkManager gives DHCP's routes another one after a rollback; a configured one is the user's."""
+
+    def state(metric: int, *config: Any) -> bytes:
+        route = {"destination": "0.0.0.0/0", "next-hop-interface": "eth0", "metric": metric}
+        return msgspec.json.encode({"interfaces": [], "routes": {"running": [route], "config": list(config)}})
+
+    fixed = {"destination": "0.0.0.0/0", "next-hop-interface": "eth0", "metric": 100}
+    assert differences(state(100), state(103)) == ()
+    assert differences(state(100, fixed), state(103, fixed)) != ()
+
+
 def test_a_bridge_and_its_interface_of_the_same_name_are_two() -> None:
     """Open vSwitch has both under one name."""
     pair = [{"name": "br0", "type": "ovs-bridge"}, {"name": "br0", "type": "ovs-interface", "mtu": 1500}]
