@@ -13,11 +13,12 @@ from pathlib import Path
 from . import controlplane, dnsmasq, guest, images, kernel, network, nodes, plan
 from .api import Api
 from .errors import LabError
+from .locks import end_holder, exclusive
 from .paths import Paths
 from .pki import Pki
 from .plan import Node
 from .say import Progress
-from .session import Session, end_holder, exclusive
+from .session import Session
 
 __all__ = ["Settings", "down", "exists", "find_nodes", "known_nodes", "settings", "up"]
 
@@ -30,6 +31,7 @@ class Settings:
     memory: int
     kernel: str
     image: str
+    open_vswitch: bool
 
 
 def _settings_file(paths: Paths) -> Path:
@@ -60,7 +62,7 @@ def exists(paths: Paths) -> bool:
     return Session.find(paths) is not None and _settings_file(paths).exists()
 
 
-def up(paths: Paths, progress: Progress, *, count: int | None, memory: int) -> Session:
+def up(paths: Paths, progress: Progress, *, count: int | None, memory: int, open_vswitch: bool = False) -> Session:
     """A lab with its nodes on and Ready. One that runs already is completed: parts and nodes that lack are started.
 
     `count`: nodes wanted; a running lab gets more, never fewer. None: as many as it has, or 2.
@@ -72,8 +74,10 @@ def up(paths: Paths, progress: Progress, *, count: int | None, memory: int) -> S
         session = None
     if session is None:
         shutil.rmtree(paths.state, ignore_errors=True)
-        session = _begin(paths, progress, count or 2, memory)
-    elif count and count > settings(paths).nodes:
+        session = _begin(paths, progress, count or 2, memory, open_vswitch)
+    elif open_vswitch and not settings(paths).open_vswitch:
+        raise LabError("the running lab has no Open vSwitch; take it down first: `hack/lab down`")
+    if count and count > settings(paths).nodes:
         _save(paths, Settings(**{**asdict(settings(paths)), "nodes": count}))
     _converge(session, progress)
     return session
@@ -85,14 +89,14 @@ def _save(paths: Paths, wanted: Settings) -> None:
     new.rename(_settings_file(paths))
 
 
-def _begin(paths: Paths, progress: Progress, count: int, memory: int) -> Session:
-    linux, image = kernel.find(paths), guest.find_image(paths)
+def _begin(paths: Paths, progress: Progress, count: int, memory: int, open_vswitch: bool) -> Session:
+    linux, image = kernel.find(paths), guest.find_image(paths, open_vswitch=open_vswitch)
     if linux is None or image is None:
         raise LabError("parts of the lab are not built; run `hack/lab build`")
     session = Session.begin(paths)
     network.set_up(session)
     nodes.enter_chroot(session, linux, image)
-    _save(paths, Settings(count, memory, str(linux), str(image)))
+    _save(paths, Settings(count, memory, str(linux), str(image), open_vswitch))
     progress.tell("namespaces and wires are there")
     return session
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import archive, cli, debian, dnsmasq, doctor, guest, images, nodes, plan, say
+from hack.cluster import archive, cli, debian, dnsmasq, doctor, guest_files, images, nodes, plan, say
 from hack.cluster.errors import LabError
 from hack.cluster.paths import SOURCE
 
@@ -115,8 +115,8 @@ def test_the_kernel_is_told_what_the_guest_reads() -> None:
 
 
 def test_masked_and_enabled_units_do_not_meet() -> None:
-    assert not set(guest.MASKED) & {unit for units in guest.ENABLED.values() for unit in units}
-    for units in guest.ENABLED.values():
+    assert not set(guest_files.MASKED) & {unit for units in guest_files.ENABLED.values() for unit in units}
+    for units in guest_files.ENABLED.values():
         assert all((SOURCE / "guest/root/etc/systemd/system" / unit).exists() for unit in units)
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from hack.cluster import processes
 from hack.cluster.errors import LabError
+from hack.cluster.locks import end_holder, exclusive
 from hack.cluster.paths import SOURCE, Paths
-from hack.cluster.session import Session, end_holder, exclusive
+from hack.cluster.session import Session
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from hack.cluster.paths import Paths
-from hack.cluster.session import exclusive
+from hack.cluster.locks import exclusive
 with exclusive(Paths(Path(), Path(sys.argv[2]))):
     print("held", flush=True)
     sys.stdin.read()

@@ -7,12 +7,22 @@ import argparse
 from .. import build as builds
 from .. import doctor as doctors
 from .. import lab
+from ..locks import exclusive
 from ..paths import Paths
 from ..plan import MAX_NODES
 from ..say import Progress
-from ..session import exclusive
 
 __all__ = ["build", "doctor", "down", "up"]
+
+
+OVS_HELP = "nodes with Open vSwitch, and a NetworkManager that knows it (two minutes more, once)"
+
+
+def _provide(paths: Paths, progress: Progress, open_vswitch: bool) -> None:
+    """Build what is missing, after installing what the builds need."""
+    if not builds.complete(paths, open_vswitch=open_vswitch):
+        doctors.provide(progress)
+        builds.build(paths, progress, open_vswitch=open_vswitch)
 
 
 def _number_of_nodes(text: str) -> int:
@@ -30,15 +40,15 @@ def up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nodes", type=_number_of_nodes, metavar="N", help="how many nodes (2; a running lab never gets fewer)"
     )
+    parser.add_argument("--ovs", action="store_true", help=OVS_HELP)
     parser.add_argument("--memory", type=int, default=1280, metavar="MIB", help="memory of each node (1280)")
 
     def run(paths: Paths, arguments: argparse.Namespace) -> int:
         progress = Progress()
         with exclusive(paths):
-            if not lab.exists(paths) and not builds.complete(paths):
-                doctors.provide(progress)
-                builds.build(paths, progress)
-            lab.up(paths, progress, count=arguments.nodes, memory=arguments.memory)
+            if not lab.exists(paths):
+                _provide(paths, progress, arguments.ovs)
+            lab.up(paths, progress, count=arguments.nodes, memory=arguments.memory, open_vswitch=arguments.ovs)
         progress.tell("the lab is up")
         return 0
 
@@ -47,12 +57,11 @@ def up(parser: argparse.ArgumentParser) -> None:
 
 def build(parser: argparse.ArgumentParser) -> None:
     parser.description = "Build all parts of the lab that are missing, and start nothing."
+    parser.add_argument("--ovs", action="store_true", help=OVS_HELP)
 
-    def run(paths: Paths, _: argparse.Namespace) -> int:
+    def run(paths: Paths, arguments: argparse.Namespace) -> int:
         progress = Progress()
-        if not builds.complete(paths):
-            doctors.provide(progress)
-            builds.build(paths, progress)
+        _provide(paths, progress, arguments.ovs)
         return 0
 
     parser.set_defaults(run=run)

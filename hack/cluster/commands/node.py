@@ -6,9 +6,10 @@ import argparse
 
 from .. import dnsmasq, images, lab, nodes, plan
 from ..errors import LabError
+from ..locks import exclusive
 from ..paths import Paths
 from ..say import Progress
-from ..session import Session, exclusive
+from ..session import Session
 
 __all__ = ["cable", "dhcp", "load", "power"]
 
