@@ -7,8 +7,8 @@ from e2e.kit.shell import ROOT, run
 __all__ = ["bring_up", "install"]
 
 # Two attempts are enough to see a retry. A new bridge with STP, which is the default, forwards after 30 s, and a
-# DHCP client may then wait for its next try: probes must last longer than that.
-_SETTINGS = ("--set", "NNCP_MAX_RETRIES=2", "--probe-timeout", "60")
+# DHCP client then waits for its next try, 62 s after the first: probes must last longer than that.
+_SETTINGS = ("--set", "NNCP_MAX_RETRIES=2", "--probe-timeout", "90")
 
 
 def bring_up() -> None:
