@@ -175,8 +175,9 @@ def _probed(state: State, results: tuple[ProbeResult, ...]) -> Next:
     failed = [result for result in results if result.result == "Failed"]
     if not failed:
         return state, "check"
-    cause = "; ".join(f"{result.name}: {result.message}" for result in failed)
-    fault = Fault("probe", "ProbeFailed", cause, details=cause)
+    cause = f"{', '.join(result.name for result in failed)}: {failed[0].message}"
+    details = "\n".join(f"{result.name}: {result.message}" for result in failed)
+    fault = Fault("probe", "ProbeFailed", cause, details=details)
     return replace(state, fault=fault), "find"
 
 
