@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from .errors import LabError
@@ -25,12 +28,24 @@ def _package(program: str) -> str:
 
 
 def find(paths: Paths, program: str) -> Path | None:
-    """KUBEBUILDER_ASSETS first, as everywhere in this project; then our own build; then PATH."""
+    """KUBEBUILDER_ASSETS first, as everywhere in this project; then our own build; then PATH, if the version fits."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
-    on_path = which(program)
     candidates = [Path(assets) / program] if assets else []
-    candidates += [paths.binaries / program, *([Path(on_path)] if on_path else [])]
-    return next((c for c in candidates if os.access(c, os.X_OK) and c.is_file()), None)
+    candidates.append(paths.binaries / program)
+    for candidate in candidates:
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate
+    on_path = which(program)
+    return Path(on_path) if on_path and _fits(program, on_path) else None
+
+
+@cache
+def _fits(program: str, path: str) -> bool:
+    """Whether a program that just happens to be there is of our minor version (etcd: any that such a server takes)."""
+    words = ["version", "--client"] if program == "kubectl" else ["--version"]
+    told = subprocess.run([path, *words], capture_output=True, text=True, check=False).stdout
+    wanted = r"etcd Version: 3\.[5-9]" if program == "etcd" else re.escape(KUBERNETES.rpartition(".")[0] + ".")
+    return re.search(wanted, told) is not None
 
 
 def go() -> str | None:

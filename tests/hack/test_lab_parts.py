@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import archive, cli, debian, dnsmasq, doctor, guest_files, images, nodes, plan, say
+from hack.cluster import archive, binaries, cli, debian, dnsmasq, doctor, guest_files, images, nodes, plan, say
 from hack.cluster.errors import LabError
-from hack.cluster.paths import SOURCE
+from hack.cluster.paths import SOURCE, Paths
 
 DEB822 = """\
 Types: deb
@@ -152,3 +152,35 @@ def test_a_failed_command_brings_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="making x failed with status 3") as caught:
         run("sh", "-c", "echo because >&2; exit 3", what="making x")
     assert caught.value.output == "because"
+
+
+@pytest.mark.parametrize(
+    ("program", "answer", "found"),
+    [
+        ("kubelet", "Kubernetes v1.36.9", True),
+        ("kubelet", "Kubernetes v1.3.6", False),
+        ("kubectl", "Client Version: v1.20.0", False),
+        ("etcd", "etcd Version: 3.6.1", True),
+        ("etcd", "etcd Version: 2.3.8", False),
+    ],
+)
+def test_a_program_on_path_counts_only_if_its_version_fits(
+    program: str, answer: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / program
+    file.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    file.chmod(0o755)
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert binaries.find(Paths(tmp_path / "cache", tmp_path / "state"), program) == (file if found else None)
+
+
+def test_ones_own_assets_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sets KUBEBUILDER_ASSETS means it: no version is asked for."""
+    paths = Paths(tmp_path / "cache", tmp_path / "state")
+    for folder in (tmp_path / "assets", paths.binaries):
+        folder.mkdir(parents=True)
+        (folder / "etcd").write_text("#!/bin/false\n")
+        (folder / "etcd").chmod(0o755)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path / "assets"))
+    assert binaries.find(paths, "etcd") == tmp_path / "assets/etcd"
