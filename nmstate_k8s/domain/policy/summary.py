@@ -40,7 +40,7 @@ class Counts:
 
     @property
     def not_ready(self) -> int:
-        """Matching nodes that are left out of account for now."""
+        """Matching nodes that are left out of account for now: NotReady, and with nothing begun."""
         return self.matching - self.ready
 
     @property
@@ -67,8 +67,9 @@ def count(generation: int, nodes: Mapping[str, NodeFacts], enactments: Mapping[s
         phase = enactment.phase_of(generation) if enactment else None
         if phase:
             by_phase[phase] += 1
-        working += enactment is not None and enactment.working
-        if node.ready:
+        at_work = enactment is not None and enactment.working
+        working += at_work
+        if node.ready or at_work:  # A node may turn NotReady by the very change that it is carrying out.
             ready += 1
             pending += phase is EnactmentPhase.PENDING
             unfinished += phase not in FINISHED
