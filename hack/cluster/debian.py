@@ -71,6 +71,7 @@ def download(package: str, suite: str, folder: Path) -> Path:
         "Dir::Cache": apt / "cache",
         "APT::Sandbox::User": "root",
         "Acquire::Languages": "none",
+        "Acquire::Check-Valid-Until": "false",  # a mirror that stands still serves as well; signatures are checked
         "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
     }
     options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]

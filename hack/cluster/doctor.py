@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from . import binaries, debian
 from .errors import LabError
+from .locks import locked
 from .paths import Paths
 from .run import run, which
 from .say import Progress
@@ -69,7 +70,11 @@ def provide(progress: Progress) -> None:
     """Install what is missing, by apt; a LabError says what to do where that cannot be done."""
     if os.geteuid() != 0:
         raise LabError("the lab needs root, for namespaces and taps: use `sudo hack/lab …`")
-    lacking = missing_packages()
+    with locked(Paths.of_user().cache / "apt.lock"):
+        _provide(progress, missing_packages())
+
+
+def _provide(progress: Progress, lacking: list[str]) -> None:
     if not lacking:
         return
     if which("apt-get") is None:
@@ -129,9 +134,12 @@ def _devices(_: Paths) -> Finding:
 
 
 def _router(_: Paths) -> Finding:
+    what = "a kernel with bridges, taps and NAT in namespaces"
+    if not (which("ip") and which("iptables")):
+        return Finding(False, what, "not looked at: install the packages above, then ask again")
     trial = subprocess.run(["unshare", "--net", "sh", "-c", ROUTER_TRIAL], capture_output=True, text=True, check=False)
     remedy = f"modprobe bridge nf_nat xt_MASQUERADE xt_conntrack xt_mark ({trial.stderr.strip()})"
-    return Finding(trial.returncode == 0, "a kernel with bridges, taps and NAT in namespaces", remedy)
+    return Finding(trial.returncode == 0, what, remedy)
 
 
 def _memory(_: Paths) -> Finding:

@@ -168,7 +168,7 @@ class Session:
 
     def inside(self, *argv: str | Path, mounts: bool = False) -> list[str]:
         """The command line that runs a command in the lab's network (and, if asked, among its mounts)."""
-        which = ["--net", *(["--mount"] if mounts else [])]
+        which = ["--net", *(["--mount", "--root"] if mounts else [])]
         return ["nsenter", "--target", str(self.inner_pid()), *which, "--", *map(str, argv)]
 
     # the end
