@@ -11,7 +11,7 @@ from .session import Session
 
 __all__ = ["add_node", "node_batch", "set_up", "set_up_batch"]
 
-MANAGEMENT = "mgmt"
+MANAGEMENT, MANAGEMENT_MAC = "mgmt", "52:54:00:13:03:00"
 # Services are reached by way of this router, which must not tell nodes of a shorter way.
 SYSCTLS = {
     "net.ipv4.ip_forward": "1",
@@ -34,7 +34,7 @@ def set_up_batch() -> str:
     lines = ["link set lo up", f"address replace {plan.SERVICE_API}/32 dev lo"]
     for wire in plan.WIRES:
         lines += [
-            f"link add {wire.bridge} type bridge",
+            f"link add {wire.bridge} address {wire.mac} type bridge",
             f"address add {wire.address4}/24 dev {wire.bridge}",
             f"address add {wire.address6}/64 dev {wire.bridge}",
             f"link set {wire.bridge} up",
@@ -42,7 +42,7 @@ def set_up_batch() -> str:
     # A way for what the router itself sends to services, until NAT gives it its true end.
     lines.append(f"route add {plan.SERVICE_NETWORK} dev {plan.WIRES[0].bridge}")
     lines += [
-        f"link add {MANAGEMENT} type bridge",
+        f"link add {MANAGEMENT} address {MANAGEMENT_MAC} type bridge",
         f"address add {plan.MANAGEMENT_GATEWAY}/24 dev {MANAGEMENT}",
         f"link set {MANAGEMENT} up",
     ]

@@ -35,6 +35,11 @@ class Wire(NamedTuple):
     address6: str
 
     @property
+    def mac(self) -> str:
+        """The MAC of the lab's end. Without one of its own, a bridge would change it with the nodes that come."""
+        return f"52:54:00:13:{NICS.index(self.nic):02x}:00"
+
+    @property
     def prefix4(self) -> str:
         return self.address4.rsplit(".", 1)[0]
 
