@@ -23,7 +23,7 @@ def _own(node: plan.Node) -> Iterator[str]:
 
 def test_no_two_nodes_share_anything() -> None:
     """Names, MACs, addresses, pod ranges and taps of all possible nodes differ."""
-    own = [thing for node in NODES for thing in _own(node)]
+    own = [thing for node in NODES for thing in _own(node)] + [wire.mac for wire in plan.WIRES]
     assert len(own) == len(set(own))
 
 
