@@ -10,7 +10,8 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from . import plan, supervisor_client
@@ -69,7 +70,7 @@ def execute(
             status = _exchange(connection, message, None, lambda kind, data: output[kind].extend(data), deadline)
         except TimeoutError as error:
             raise LabError(f"`{' '.join(argv)}` did not end in {node.name} within {timeout:.0f} s") from error
-        except ConnectionError as error:
+        except _Gone as error:
             raise LabError(f"{node.name} went away under `{argv[0]}` ({error})") from error
     return Done(status, bytes(output[b"O"]), bytes(output[b"E"]))
 
@@ -84,7 +85,7 @@ def pass_through(supervisor: str, node: plan.Node, argv: Sequence[str], terminal
         try:
             message = bytearray(_start(argv, terminal))
             return _exchange(connection, message, 0, lambda kind, data: _write(outputs[kind], data), None)
-        except ConnectionError as error:
+        except _Gone as error:
             raise LabError(f"{node.name} went away under the command; see `hack/lab status`") from error
 
 
@@ -126,7 +127,7 @@ def _exchange(
     """Send `pending` and then what comes from `stdin`; give output to `sink`; return the command's status.
 
     Never waits for one direction alone: a command that writes while it reads cannot block us.
-    ConnectionError: the node went away. TimeoutError: the deadline has passed.
+    _Gone: the node went away. TimeoutError: the deadline has passed. What `sink` raises goes through.
     """
     frames = Frames()
     poll = select.poll()
@@ -144,15 +145,29 @@ def _exchange(
             poll.unregister(stdin)
             stdin = stdin if data else None
         if events.get(connection.fileno(), 0) & select.POLLOUT:
-            del pending[: connection.send(pending)]
+            with _gone():
+                del pending[: connection.send(pending)]
         if events.get(connection.fileno(), 0) & ~select.POLLOUT:
-            received = connection.recv(CHUNK)
+            with _gone():
+                received = connection.recv(CHUNK)
             if not received:
-                raise ConnectionError("the connection ended")
+                raise _Gone("the connection ended")
             for kind, body in frames.feed(received):
                 if kind == b"X":
                     return body[0]
                 sink(kind, body)
+
+
+class _Gone(Exception):
+    """The node went away under a command."""
+
+
+@contextmanager
+def _gone() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _Gone(str(error)) from error
 
 
 def _read(fd: int) -> bytes:

@@ -107,3 +107,18 @@ def test_a_command_that_does_not_end_is_told(peer: Callable[..., None]) -> None:
 def test_without_a_lab_the_remedy_is_told(tmp_path: Path) -> None:
     with pytest.raises(supervisor_client.Unreachable, match="hack/lab up"):
         agent.execute(str(tmp_path / "none.sock"), NODE, "true")
+
+
+def test_a_reader_that_has_seen_enough_is_not_the_node_gone(
+    peer: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hack/lab exec … | head -1`: our own broken pipe is told as such."""
+    peer(lambda connection: connection.sendall(agent.frame(b"O", b"x")) or _received(connection, b"C"))
+
+    def full(_fd: int, _data: bytes) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(agent, "_write", full)
+    monkeypatch.setattr(agent, "_read", lambda _fd: b"")
+    with pytest.raises(BrokenPipeError):
+        agent.pass_through("", NODE, ["yes"], None)
