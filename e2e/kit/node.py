@@ -11,6 +11,15 @@ from e2e.kit.shell import ROOT, eventually, run
 
 __all__ = ["Node"]
 
+# What NetworkManager and the kernel still know of a policy, so that the NICs are activated as at a boot.
+_AFRESH = """
+rm -f /var/lib/NetworkManager/NetworkManager-intern.conf /run/NetworkManager/devices/*
+for nic in eth0 eth1 eth2; do
+    ip link set $nic nomaster; ip address flush dev $nic; ip link set $nic down
+done
+systemctl start NetworkManager
+"""
+
 Json = dict[str, Any]
 LAB = str(ROOT / "hack/lab")
 PROFILES = "/etc/NetworkManager/system-connections"
@@ -119,6 +128,7 @@ class Node:
         now = self.profiles()
         if now == profiles and not self._leftover_links():
             return
+        self.exec("systemctl", "stop", "NetworkManager")  # else it makes anew what is taken away
         for name in now.keys() - profiles.keys():
             self.exec("rm", "-f", f"{PROFILES}/{name}")
         for name, content in profiles.items():
@@ -129,7 +139,7 @@ class Node:
                 )  # fmt: skip
         for link in self._leftover_links():
             self.exec("ip", "link", "delete", link, check=False)
-        self.sh("rm -f /var/lib/NetworkManager/NetworkManager-intern.conf; systemctl restart NetworkManager")
+        self.sh(_AFRESH)
         eventually(f"{self.name} has its default route again", lambda: bool(self.default_routes()), timeout=60)
 
     def profiles(self) -> dict[str, str]:
