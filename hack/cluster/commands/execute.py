@@ -52,7 +52,7 @@ def _with_terminal(supervisor: str, node: plan.Node, command: list[str]) -> int:
 
     columns, rows = os.get_terminal_size(0)
     before = termios.tcgetattr(0)
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSADRAIN)  # keeps what was typed ahead
     try:
         return agent.pass_through(supervisor, node, command, (rows, columns))
     finally:
