@@ -27,6 +27,8 @@ def cluster() -> Cluster:
 def profiles(cluster: Cluster) -> dict[str, dict[str, str]]:
     """Node name to its connection profiles before any test."""
     cluster.delete_policies()
+    for node in cluster.nodes():
+        node.settle()
     return {node.name: node.profiles() for node in cluster.nodes()}
 
 

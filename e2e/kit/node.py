@@ -140,7 +140,17 @@ class Node:
         for link in self._leftover_links():
             self.exec("ip", "link", "delete", link, check=False)
         self.sh(_AFRESH)
-        eventually(f"{self.name} has its default route again", lambda: bool(self.default_routes()), timeout=60)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the uplink has what it had at first: both families' addresses, beyond doubt, and routes."""
+        eventually(f"the uplink of {self.name} has settled", self._settled, timeout=90)
+
+    def _settled(self) -> bool:
+        infos = self.links()["eth0"].get("addr_info", [])
+        families = {a["family"] for a in infos if a["scope"] == "global" and not a.get("tentative")}
+        routes = self.sh("ip route show default; ip -6 route show default").splitlines()
+        return families == {"inet", "inet6"} and not any(a.get("tentative") for a in infos) and len(routes) == 2
 
     def profiles(self) -> dict[str, str]:
         listing = self.sh(f'cd {PROFILES}; for f in *; do [ -f "$f" ] && echo "$f"; done; true').split()
