@@ -127,6 +127,7 @@ class Node:
         """Bring the node back to these profiles (file name to content): what a test may leave behind goes."""
         now = self.profiles()
         if now == profiles and not self._leftover_links():
+            self.settle()
             return
         self.exec("systemctl", "stop", "NetworkManager")  # else it makes anew what is taken away
         for name in now.keys() - profiles.keys():
