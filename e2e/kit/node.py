@@ -95,7 +95,7 @@ class Node:
         script = (
             "ip -j -d addr show; echo; ip -j route show table all; echo; ip -j -6 route show table all; echo;"
             "ip -j rule; echo; ip -j -6 rule; echo; cat /proc/sys/kernel/hostname /etc/resolv.conf; "
-            f"for f in {PROFILES}/*; do echo \"== $f\"; grep -v -e '^timestamp=' -e '^#' -e '^\\[' -e '^$' \"$f\" | sort; done"
+            f"for f in {PROFILES}/*; do echo \"== $f\"; grep -v -e '^timestamp=' -e '^[#[]' -e '^$' \"$f\" | sort; done"
         )
         lines = self.sh(script).split("\n", 9)
         links, routes4, routes6, rules4, rules6 = (json.loads(line) for line in lines[0:10:2][:5])
