@@ -41,6 +41,8 @@ class EnactmentWatcher:
         self._process.terminate()
         self._process.wait()
         self._thread.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def saw_work(self, *, timeout: float) -> None:
         eventually("the watcher saw a node at work", lambda: self.most_at_once > 0, timeout=timeout)
