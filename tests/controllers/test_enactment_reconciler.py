@@ -31,7 +31,7 @@ BAD = Outcome("t", fault=Fault("apply", "VerificationError", "odd"), touched=Tru
 
 
 class Cluster:
-    """One enactment, its API server, its node's transactions and events."""
+    """One enactment, its API server, its node's transactions."""
 
     def __init__(self) -> None:
         self.enactment: dict[str, Any] | None = None
