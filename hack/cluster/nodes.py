@@ -22,6 +22,8 @@ __all__ = [
 ]  # fmt: skip
 
 # From `power on` to the agent's answer it takes some seconds; a loaded machine may need many times as long.
+_CONDITION_TAINT = "node.kubernetes.io/"
+"""Kubernetes takes the taints of this kind away itself, a moment after the condition that they stand for."""
 BOOT_TIMEOUT = 180
 SHUTDOWN_TIMEOUT = 90
 
@@ -118,9 +120,11 @@ def set_cable(session: Session, node: Node, nic: str, *, up: bool) -> None:
 
 
 def ready(session: Session, api: Api, node: Node) -> bool:
-    """Whether Kubernetes calls the node Ready for its present boot (and not from before a power cut)."""
+    """Whether Kubernetes calls the node Ready for its present boot (not from before a power cut), and pods may come."""
     found = api.get(f"/api/v1/nodes/{node.name}")
     if found is None:
+        return False
+    if any(taint["key"].startswith(_CONDITION_TAINT) for taint in found.get("spec", {}).get("taints") or ()):
         return False
     status = found.get("status", {})
     if not any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])):
@@ -148,7 +152,7 @@ def wait_booted(session: Session, node: Node, *, timeout: float = BOOT_TIMEOUT) 
 
 
 def wait_ready(session: Session, node: Node, *, timeout: float = BOOT_TIMEOUT) -> None:
-    """Until Kubernetes calls the node Ready for its present boot."""
+    """Until Kubernetes calls the node Ready for its present boot, and lets pods come."""
     api = Api(session)
     deadline = time.monotonic() + timeout
     reason = ""
