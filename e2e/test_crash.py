@@ -52,10 +52,11 @@ def test_a_bad_policy_fails_truly_after_its_handler_was_killed(cluster: Cluster,
     """A policy that cuts the node off, its handler killed while it probes: the node comes back, then Degraded."""
     node = nodes[-1]
     before = node.state()
-    cluster.apply(cluster.policy("killed-bad", NO_ADDRESS, nodeSelector={"kubernetes.io/hostname": node.name}))
+    selector, probes = {"kubernetes.io/hostname": node.name}, {"timeoutSeconds": 12}
+    cluster.apply(cluster.policy("killed-bad", NO_ADDRESS, nodeSelector=selector, probes=probes))
     _kill_once_applying(node)
 
-    cluster.wait("nncp", "killed-bad", "Degraded", timeout=400)
+    cluster.wait("nncp", "killed-bad", "Degraded", timeout=250)
     failing = condition(cluster.enactments("killed-bad")[node.name], "Failing")
     assert failing["status"] == "True"
     node.is_again(before, timeout=60)

@@ -59,8 +59,9 @@ def test_a_policy_that_takes_the_nodes_address_is_rolled_back(cluster: Cluster, 
     before = node.state()
     selector = {"kubernetes.io/hostname": node.name}
 
-    cluster.apply(cluster.policy("no-address", NO_ADDRESS, nodeSelector=selector))
-    policy = cluster.wait("nncp", "no-address", "Degraded", timeout=300)
+    probes = {"timeoutSeconds": 12}
+    cluster.apply(cluster.policy("no-address", NO_ADDRESS, nodeSelector=selector, probes=probes))
+    policy = cluster.wait("nncp", "no-address", "Degraded", timeout=150)
 
     assert condition(policy, "Degraded")["reason"] == "FailedToConfigure"
     failing = condition(cluster.enactments("no-address")[node.name], "Failing")

@@ -23,6 +23,7 @@ from msgspec import field
 
 from nmstate_k8s.api.conditions import Condition
 from nmstate_k8s.api.model import Model, Time
+from nmstate_k8s.api.probes import Probes
 from nmstate_k8s.api.schema import NetworkState, describe
 
 Action = Literal["Apply", "Revert"]
@@ -42,6 +43,9 @@ class EnactmentSpec(Model, frozen=True):
         Action,
         describe("Apply the desired state, or Revert what was applied. Default: Apply."),
     ] = "Apply"
+    probes: Annotated[
+        Probes | None, describe("What the policy of that generation says about probes; absent: nothing.")
+    ] = None
 
 
 class MetaInfo(Model, frozen=True):

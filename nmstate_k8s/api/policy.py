@@ -10,6 +10,7 @@ from msgspec import field
 
 from nmstate_k8s.api.conditions import Condition
 from nmstate_k8s.api.model import Model, Time
+from nmstate_k8s.api.probes import Probes
 from nmstate_k8s.api.schema import IntOrString, NetworkState, NodeSelector, describe
 
 
@@ -42,6 +43,13 @@ class PolicySpec(Model, frozen=True):
         describe(
             "How many nodes may work on the policy at once, as a number or as a percentage of the policy's"
             " nodes, rounded up and at least 1. When as many nodes have failed, the rest abort. Default: 50%."
+        ),
+    ] = None
+    probes: Annotated[
+        Probes | None,
+        describe(
+            "How it is verified that a node is still reachable after this policy was applied there. What is not"
+            " said here is as the NMState's probeConfiguration has it."
         ),
     ] = None
 

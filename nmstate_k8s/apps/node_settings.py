@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmstate_k8s.apps.settings import Environment, SettingsError, log_level
-from nmstate_k8s.domain.host.executor import PROBE_SECONDS
 from nmstate_k8s.domain.host.failpoints import Failpoints
+from nmstate_k8s.domain.host.probes.plan import PROBE_SECONDS, ProbePlan
 from nmstate_k8s.domain.host.retries import Retries
 
 ROOT_SERVERS = "root-servers.net"
@@ -29,8 +29,8 @@ class NodeSettings:
     lock_file: Path
     """Held by the one handler of the node; what outlives the pod lies beside it."""
     dns_host: str
-    probe_seconds: float
-    """How long after a change the probes may take until they all pass."""
+    probes: ProbePlan
+    """What is probed where a policy says nothing about it."""
     retries: Retries
     failpoints: Failpoints
 
@@ -56,7 +56,7 @@ class NodeSettings:
             log_level=log_level(env),
             lock_file=lock_file,
             dns_host=env.text("PROBE_DNS_HOST", ROOT_SERVERS),
-            probe_seconds=float(env.integer("PROBE_TIMEOUT_SECONDS", int(PROBE_SECONDS), minimum=1)),
+            probes=ProbePlan(float(env.integer("PROBE_TIMEOUT_SECONDS", int(PROBE_SECONDS), minimum=1))),
             retries=Retries(
                 attempts=env.integer("NNCP_MAX_RETRIES", 5, minimum=1),
                 first_delay=float(env.integer("NNCP_INITIAL_BACKOFF_SECONDS", 1)),

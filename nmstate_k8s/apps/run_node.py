@@ -44,7 +44,7 @@ from nmstate_k8s.domain.host.transaction import Transactions
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES, NODES
 from nmstate_k8s.domain.nodestate.filter import without_status
 
-GRACE_SECONDS = 760.0
+GRACE_SECONDS = 920.0
 """A little less than the pod's: a transaction ends in commit or rollback, not in SIGKILL."""
 
 
@@ -102,7 +102,6 @@ def _transactions(
         clock=clock,
         notify=notify,
         network_changed=client.reset_connections,
-        probe_seconds=settings.probe_seconds,
     )
     return Transactions(executor, clock=clock, failpoints=settings.failpoints, busy=reporter.hold)
 
@@ -116,6 +115,7 @@ def _enactments(settings: NodeSettings, manager: Manager, transactions: Transact
         transactions=transactions,
         clock=manager.clock,
         retries=settings.retries,
+        probes=settings.probes,
     )
     controller = Controller("enactment", reconciler, grace_seconds=GRACE_SECONDS, clock=manager.clock)
     controller.watch(enactments, predicate=generation_changed)

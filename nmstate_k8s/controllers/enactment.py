@@ -23,6 +23,7 @@ from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import Store
 from nmstate_k8s.domain.host.assignment import Assignment, assignment
 from nmstate_k8s.domain.host.outcome import Outcome
+from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan, plan_for
 from nmstate_k8s.domain.host.report import captured_before, concluded, progressing
 from nmstate_k8s.domain.host.requests import Task
 from nmstate_k8s.domain.host.retries import Retries
@@ -73,6 +74,8 @@ class EnactmentReconciler:
     transactions: Transactions
     clock: Clock
     retries: Retries
+    probes: ProbePlan = DEFAULT_PLAN
+    """What is probed where a policy says nothing about it."""
     _known: dict[Key, _Memory] = field(default_factory=dict)
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -100,7 +103,7 @@ class EnactmentReconciler:
     async def _work(self, fresh: Object, memory: _Memory, todo: Assignment) -> Result | None:
         enactment = fresh.view(Enactment)
         spec, status = _spec(enactment), enactment.status
-        task = _task(fresh, spec, status)
+        task = _task(fresh, spec, status, self.probes)
         if todo is Assignment.VERIFY and await self.transactions.holds(task):
             memory.verified = spec.policy_generation
             return None
@@ -155,7 +158,7 @@ def _spec(enactment: Enactment) -> EnactmentSpec:
     return enactment.spec
 
 
-def _task(enactment: Object, spec: EnactmentSpec, status: EnactmentStatus) -> Task:
+def _task(enactment: Object, spec: EnactmentSpec, status: EnactmentStatus, defaults: ProbePlan) -> Task:
     return Task(
         transaction_id=uuid.uuid4().hex[:12],
         policy=enactment.labels.get(POLICY_LABEL, ""),
@@ -163,4 +166,5 @@ def _task(enactment: Object, spec: EnactmentSpec, status: EnactmentStatus) -> Ta
         desired=spec.desired_state,
         capture=spec.capture,
         captured=captured_before(spec, status),
+        probes=plan_for(spec.probes, defaults),
     )

@@ -196,12 +196,13 @@ class PolicyReconciler:
 
 def _admission(policy: PolicyFacts) -> dict[str, Any]:
     """The spec of an enactment: one generation, never a mixture of two."""
-    return {
+    said: dict[str, Any] = {
         "policyGeneration": policy.generation,
         "desiredState": policy.desired_state,
         "capture": policy.capture,
         "action": "Apply",
     }
+    return said if policy.probes is None else {**said, "probes": policy.probes}
 
 
 def _exactly(enactment: EnactmentFacts) -> dict[str, Any]:

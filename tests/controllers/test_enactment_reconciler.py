@@ -19,6 +19,7 @@ from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import MutableStore
 from nmstate_k8s.domain.host.outcome import Fault, Outcome
 from nmstate_k8s.domain.host.prepare import Prepared
+from nmstate_k8s.domain.host.probes.plan import ProbePlan
 from nmstate_k8s.domain.host.requests import Task
 from nmstate_k8s.domain.host.retries import Retries
 from nmstate_k8s.domain.kinds import ENACTMENTS
@@ -124,6 +125,20 @@ async def test_an_admitted_policy_is_seen_progressing_then_available(cluster: Cl
     cluster.cache()
     await reconciler.reconcile(KEY)
     assert len(cluster.tasks) == 1
+
+
+async def test_a_policy_says_how_long_its_probes_may_take(cluster: Cluster, handler: Any) -> None:
+    """And where it says nothing, the node's settings do."""
+    cluster.outcomes = [GOOD, GOOD]
+    reconciler = handler()
+    reconciler.probes = ProbePlan(total_seconds=90.0)
+    for generation, probes, seconds in ((2, {"timeoutSeconds": 12}, 12.0), (3, {}, 90.0)):
+        cluster.say(generation)
+        assert cluster.enactment is not None
+        cluster.enactment["spec"]["probes"] = probes
+        cluster.cache()
+        await reconciler.reconcile(KEY)
+        assert cluster.tasks[-1].probes.total_seconds == seconds
 
 
 async def test_without_admission_nothing_is_done(cluster: Cluster, handler: Any) -> None:

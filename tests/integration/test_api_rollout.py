@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from nmstate_k8s.api.conditions import EnactmentPhase, PolicyPhase
+from nmstate_k8s.api.probes import Probes
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.events import EVENTS
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODES, POLICIES
@@ -135,10 +136,12 @@ async def test_an_edit_moves_a_node_at_work_on_at_once_and_drops_what_the_old_on
     await cluster.apply("moved", {"maxUnavailable": 1, "capture": {"old": 'interfaces.name=="eth1"'}})
     await cluster.admitted(nodes[0], "moved")
     await cluster.report(nodes[0], "moved", EnactmentPhase.PROGRESSING)
-    await cluster.apply("moved", {"maxUnavailable": 1, "capture": {"new": 'interfaces.name=="eth2"'}})
+    new = {"capture": {"new": 'interfaces.name=="eth2"'}, "probes": {"timeoutSeconds": 12}}
+    await cluster.apply("moved", {"maxUnavailable": 1, **new})
     view = await cluster.admitted(nodes[0], "moved", generation=2)
     assert view.spec is not None
-    assert view.spec.capture == {"new": 'interfaces.name=="eth2"'}
+    assert view.spec.capture == new["capture"]
+    assert view.spec.probes == Probes(timeout_seconds=12)
 
 
 @pytest.mark.asyncio

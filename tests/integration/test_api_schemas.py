@@ -263,6 +263,8 @@ async def test_any_number_or_string_may_be_max_unavailable(client: Client, value
         pytest.param("p", {"desiredState": "text"}, "spec.desiredState", id="state is text"),
         pytest.param("p", {"desiredState": []}, "spec.desiredState", id="state is a list"),
         pytest.param("p", {"capture": {"a": 1}}, "spec.capture.a", id="capture is a number"),
+        pytest.param("p", {"probes": {"timeoutSeconds": 0}}, "spec.probes.timeoutSeconds", id="no time to probe"),
+        pytest.param("p", {"probes": {"timeoutSeconds": 201}}, "spec.probes.timeoutSeconds", id="probes for too long"),
         pytest.param("p", {"maxUnavailable": {}}, "spec.maxUnavailable", id="maxUnavailable is a map"),
     ],
 )

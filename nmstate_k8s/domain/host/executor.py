@@ -17,11 +17,10 @@ from nmstate_k8s.domain.host.prepare import Prepared, prepare
 from nmstate_k8s.domain.host.probes.runner import ProbeRunner
 from nmstate_k8s.domain.host.protocol import Host
 
-__all__ = ["Executor", "Notify", "PROBE_SECONDS", "PROFILES"]
+__all__ = ["Executor", "Notify", "PROFILES"]
 
 _log = structlog.get_logger(__name__)
 
-PROBE_SECONDS = 120.0
 LONG_AWAY_MILLISECONDS = 1_000
 PROFILES = Path("/etc/NetworkManager/system-connections")
 
@@ -45,7 +44,6 @@ class Executor:
         clock: Clock,
         notify: Notify,
         network_changed: Callable[[], None] = lambda: None,
-        probe_seconds: float = PROBE_SECONDS,
         profiles: Path = PROFILES,
         boot: Callable[[], str] = boot_id,
         now: Callable[[], int] = milliseconds_since_boot,
@@ -56,7 +54,6 @@ class Executor:
         self._clock = clock
         self._notify = notify
         self._network_changed = network_changed
-        self._probe_seconds = probe_seconds
         self._profiles = profiles
         self._boot = boot
         self._now = now
@@ -130,7 +127,9 @@ class Executor:
         return await self._host.networkmanager()
 
     async def _run_probes(self, request: requests.RunProbes) -> Any:
-        results = await self._probes.run(request.names, total_seconds=self._probe_seconds, desired=request.desired)
+        results = await self._probes.run(
+            request.names, total_seconds=request.plan.total_seconds, desired=request.desired
+        )
         if any(result.milliseconds > LONG_AWAY_MILLISECONDS for result in results):
             # The network is back only now: whoever gave up meanwhile need not wait for his next try.
             self._network_changed()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nmstate_k8s.domain.host.journal import Record
+from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan
 from nmstate_k8s.domain.host.protocol import NetworkManager
 
 __all__ = [
@@ -39,6 +40,7 @@ class Task:
     capture: Mapping[str, str]
     captured: Mapping[str, Any]
     """What the captures found earlier for this generation; empty: nothing yet."""
+    probes: ProbePlan = DEFAULT_PLAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class RunProbes(Request):
     """Answers their results."""
 
     names: tuple[str, ...]
+    plan: ProbePlan
     desired: bytes = b""
 
 

@@ -307,12 +307,12 @@ STEPS: Mapping[str, Step] = {
     "inspect": Step(lambda _: Inspect(), _inspected, _stops("inspect")),
     "leftover": Step(_pending, _again, _stops("inspect")),
     "foreign": Step(_pending, _again, _again),
-    "prove": Step(lambda state: RunProbes(state.selected, _desired(state)), _proven, _stops("probe")),
+    "prove": Step(lambda state: _probes(state, _desired(state)), _proven, _stops("probe")),
     "journal": Step(lambda state: WriteJournal(_of(state)), lambda state, _: (state, "apply"), _shuts("journal")),
     "apply": Step(lambda state: Apply(_desired(state), CHECKPOINT_SECONDS), _applied, _returns("apply")),
     "locate": Step(lambda _: FindCheckpoints(), _located, _returns("locate")),
     "note": Step(lambda state: WriteJournal(_of(state)), lambda state, _: (state, "probe"), _returns("journal")),
-    "probe": Step(lambda state: RunProbes(state.selected, _desired(state)), _probed, _returns("probe")),
+    "probe": Step(lambda state: _probes(state, _desired(state)), _probed, _returns("probe")),
     "check": Step(lambda _: FindCheckpoints(), _checked, _returns("commit")),
     "commit": Step(lambda state: Commit(_of(state).checkpoint), _committed, _returns("commit")),
     "sync": Step(lambda _: SyncProfiles(), lambda state, _: (state, "close"), _committed_but),
@@ -320,11 +320,15 @@ STEPS: Mapping[str, Step] = {
     "find": Step(lambda _: FindCheckpoints(), _found, _not_back),
     "back": Step(_pending, _back, _not_back),
     "retry": Step(lambda _: Wait(1.0), lambda state, _: (state, "find"), _not_back),
-    "reprobe": Step(lambda state: RunProbes(state.selected), _reprobed, _goes_on("compare", "probes")),
+    "reprobe": Step(lambda state: _probes(state), _reprobed, _goes_on("compare", "probes")),
     "compare": Step(lambda _: ReadState(), _compared, _not_compared),
     "settle": Step(lambda _: Wait(1.0), lambda state, _: (state, "compare"), _not_compared),
     "shut": Step(lambda _: CloseJournal(), _shut, _goes_on(END, "journal")),
 }
+
+
+def _probes(state: State, desired: bytes = b"") -> RunProbes:
+    return RunProbes(state.selected, _task(state).probes, desired)
 
 
 def _task(state: State) -> Task:

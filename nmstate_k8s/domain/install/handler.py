@@ -11,15 +11,16 @@ __all__ = ["HANDLER_NAME", "daemon_set"]
 
 from nmstate_k8s.api.meta import HANDLER_COMPONENT
 from nmstate_k8s.api.model import to_json
+from nmstate_k8s.api.probes import LONGEST_PROBE_SECONDS
 from nmstate_k8s.domain.install.pods import API_MOUNT, HEALTH_PORT, LINUX, api_volume, field, probe, variables
 from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
 from nmstate_k8s.domain.kinds import DAEMONSETS
 
 HANDLER_NAME = "nmstate-handler"
 
-# A transaction is not broken off: 480 s for the apply, twice 120 s for the probes (after it, and after a
-# rollback), and a minute to tell of it.
-_GRACE_SECONDS = 480 + 2 * 120 + 60
+# A transaction is not broken off: 480 s for the apply, twice the longest time that a policy may give the probes
+# (after it, and after a rollback), and a minute to tell of it.
+_GRACE_SECONDS = 480 + 2 * LONGEST_PROBE_SECONDS + 60
 
 _HOST_PATHS = (
     # name, path, type

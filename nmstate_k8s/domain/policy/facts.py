@@ -52,6 +52,7 @@ class PolicyFacts:
     max_unavailable: int | str | None
     desired_state: msgspec.Raw
     capture: msgspec.Raw
+    probes: msgspec.Raw | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class _PolicySpec(msgspec.Struct, rename="camel"):
     max_unavailable: int | str | None = None
     desired_state: msgspec.Raw = msgspec.Raw(b"null")
     capture: msgspec.Raw = msgspec.Raw(b"{}")
+    probes: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Policy(msgspec.Struct):
@@ -151,6 +153,7 @@ def policy_facts(obj: Object) -> PolicyFacts:
         max_unavailable=spec.max_unavailable,
         desired_state=spec.desired_state,
         capture=spec.capture,
+        probes=None if spec.probes is msgspec.UNSET else spec.probes,
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 from nmstate_k8s.domain.host.executor import Executor
 from nmstate_k8s.domain.host.failpoints import Failpoints
 from nmstate_k8s.domain.host.journal import Journal
+from nmstate_k8s.domain.host.probes.plan import ProbePlan
 from nmstate_k8s.domain.host.probes.result import ProbeFailed
 from nmstate_k8s.domain.host.probes.runner import ProbeRunner
 from nmstate_k8s.domain.host.requests import Task
@@ -121,7 +122,6 @@ class Rig:
             clock=self.clock,
             notify=lambda reason, note, *, warning=True: self.notices.append((reason, warning)),
             network_changed=lambda: self.resets.append("reset"),
-            probe_seconds=1.0,
             profiles=self.folder / "profiles",
             boot=lambda: self.boot,
             now=lambda: self.host.clock,
@@ -152,6 +152,7 @@ def task() -> Callable[..., Task]:
             "desired": {"interfaces": list(interfaces)},
             "capture": {},
             "captured": {},
+            "probes": ProbePlan(total_seconds=1.0),
         }
         return Task(**(values | changes))
 
