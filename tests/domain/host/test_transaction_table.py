@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from nmstate_k8s.domain.host.errors import HostError, HostUnavailable
-from nmstate_k8s.domain.host.failpoints import FailpointReached, Failpoints
 from nmstate_k8s.domain.host.journal import Record
 from nmstate_k8s.domain.host.outcome import message
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
@@ -338,26 +337,3 @@ def test_a_record_knows_its_own_checkpoint_only() -> None:
     assert left_over(Checkpoint("/1", 600, (), 60)) == ""
     assert left_over(Checkpoint("/2", 400, (), 60)) == ""
     assert left_over(Checkpoint("/1", 100, (), 60), Checkpoint("/2", 600, (), 60)) == "/2"
-
-
-def test_failpoints_are_read_strictly() -> None:
-    """A misspelt failpoint ends the program instead of testing nothing."""
-    assert Failpoints.parse("").actions == {}
-    assert Failpoints.parse("before-commit=kill, before-apply=once:delay:2").actions == {
-        "before-commit": "kill",
-        "before-apply": "once:delay:2",
-    }
-    with pytest.raises(ValueError, match="before-commit=explode"):
-        Failpoints.parse("before-commit=explode")
-
-
-@pytest.mark.asyncio
-async def test_once_is_once_over_restarts(tmp_path: Any) -> None:
-    """A failpoint that kills the first time only lets the next handler through."""
-    for expected in (True, False):
-        points = Failpoints.parse("x=once:error", tmp_path / "failpoints")
-        if expected:
-            with pytest.raises(FailpointReached):
-                await points.reach("x")
-        else:
-            await points.reach("x")
