@@ -15,16 +15,17 @@ help: ## say what can be done here
 demo: build ## real cluster up, operator installed, a policy applied, its effect shown
 	@hack/demo
 
+test: LAB_OPTIONS := --ovs
 test: check unit build integration e2e ## everything that must pass
 
 setup: ## .venv with the locked dependencies
 	@hack/setup
 
 build: ## control plane, node image, libnmstate, container images: side by side
-	@$(MAKE) --no-print-directory -j3 lab images
+	@$(MAKE) --no-print-directory -j3 lab images LAB_OPTIONS='$(LAB_OPTIONS)'
 
 lab:
-	@hack/lab build
+	@hack/lab build $(LAB_OPTIONS)
 
 wheel:
 	@hack/wheel >/dev/null
@@ -42,6 +43,7 @@ unit: setup wheel ## unit tests: seconds, no cluster
 integration: setup build ## against the real kube-apiserver and etcd
 	@$(PYTHON) -m pytest tests/integration
 
+e2e: LAB_OPTIONS := --ovs
 e2e: setup build ## on the lab: kubectl in, node state out
 	@$(PYTHON) -m pytest e2e
 

@@ -88,7 +88,7 @@ class Node:
         return self.sh("cat /proc/sys/kernel/random/boot_id").strip()
 
     def state(self) -> Json:
-        """The whole network state, comparable: links, addresses, routes, rules, DNS, host name, profiles.
+        """The whole network state, comparable: links, addresses, routes, rules, DNS, host name, profiles, Open vSwitch.
 
         Pods' veths (which come and go) and fields that move by themselves are left out.
         """
@@ -96,6 +96,8 @@ class Node:
             "ip -j -d addr show; echo; ip -j route show table all; echo; ip -j -6 route show table all; echo;"
             "ip -j rule; echo; ip -j -6 rule; echo; cat /proc/sys/kernel/hostname /etc/resolv.conf; "
             f"for f in {PROFILES}/*; do echo \"== $f\"; grep -v -e '^timestamp=' -e '^[#[]' -e '^$' \"$f\" | sort; done"
+            "; echo '== Open vSwitch'; [ ! -e /run/openvswitch/db.sock ] || "
+            "{ ovs-vsctl show | sed 1d | sort; ovs-vsctl get open . external_ids other_config; }"
         )
         lines = self.sh(script).split("\n", 9)
         links, routes4, routes6, rules4, rules6 = (json.loads(line) for line in lines[0:10:2][:5])
@@ -126,7 +128,8 @@ class Node:
     def reset(self, profiles: dict[str, str]) -> None:
         """Bring the node back to these profiles (file name to content): what a test may leave behind goes."""
         now = self.profiles()
-        if now == profiles and not self._leftover_links():
+        bridges = self.ovs_bridges()
+        if now == profiles and not self._leftover_links() and not bridges:
             self.settle()
             return
         self.exec("systemctl", "stop", "NetworkManager")  # else it makes anew what is taken away
@@ -138,6 +141,8 @@ class Node:
                     LAB, "exec", self.name, "--", "sh", "-c",
                     f"umask 077; cat > {PROFILES}/{name}", input=content,
                 )  # fmt: skip
+        for bridge in bridges:
+            self.exec("ovs-vsctl", "--if-exists", "del-br", bridge)
         for link in self._leftover_links():
             self.exec("ip", "link", "delete", link, check=False)
         self.sh(_AFRESH)
@@ -156,6 +161,10 @@ class Node:
     def profiles(self) -> dict[str, str]:
         listing = self.sh(f'cd {PROFILES}; for f in *; do [ -f "$f" ] && echo "$f"; done; true').split()
         return {name: self.sh(f"cat {PROFILES}/{name}") for name in listing}
+
+    def ovs_bridges(self) -> list[str]:
+        """The names of the Open vSwitch bridges; none where the node has no Open vSwitch."""
+        return self.sh("[ ! -e /run/openvswitch/db.sock ] || ovs-vsctl list-br").split()
 
     def _leftover_links(self) -> list[str]:
         kinds = {"bond", "vlan", "bridge", "dummy", "vrf", "vxlan", "macvlan"}
