@@ -215,6 +215,8 @@ def _schema(shape: inspect.Type) -> Json:
             return {"type": "string", **_given(maxLength=shape.max_length, pattern=shape.pattern)}
         case inspect.DateTimeType():
             return {"type": "string", "format": "date-time"}
+        case inspect.BoolType():
+            return {"type": "boolean"}
         case inspect.IntType():
             return {"type": "integer", "format": "int64"}
         case inspect.FloatType():

@@ -105,6 +105,13 @@ class NMStateSpec(Model, frozen=True):
         describe("How it is verified that a node is still reachable after a change."),
     ] = None
     metrics_configuration: Annotated[MetricsConfiguration | None, describe("Where metrics are served.")] = None
+    allow_dispatch: Annotated[
+        bool,
+        describe(
+            "Whether a policy may bring dispatch scripts (interfaces[].dispatch), which NetworkManager runs as root"
+            " on the nodes. Default: false, such a policy fails."
+        ),
+    ] = False
     log_level: Annotated[LogLevel, describe("How much our pods log. Default: info.")] = "info"
 
 

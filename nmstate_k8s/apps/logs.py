@@ -14,8 +14,11 @@ import sys
 import structlog
 
 
-def configure_logging(level: str) -> None:
-    """Log what is at least as important as ``level``; also what libraries tell the standard library's logging."""
+def configure_logging(level: str, *, redact: structlog.typing.Processor | None = None) -> None:
+    """Log what is at least as important as ``level``; also what libraries tell the standard library's logging.
+
+    ``redact`` sees each event last, when errors are text already, and takes out what must not be written.
+    """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -23,6 +26,7 @@ def configure_logging(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            *([redact] if redact else []),
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),

@@ -31,6 +31,8 @@ class NodeSettings:
     dns_host: str
     probes: ProbePlan
     """What is probed where a policy says nothing about it."""
+    allow_dispatch: bool
+    """Whether policies may bring scripts that run as root."""
     retries: Retries
     failpoints: Failpoints
 
@@ -57,6 +59,7 @@ class NodeSettings:
             lock_file=lock_file,
             dns_host=env.text("PROBE_DNS_HOST", ROOT_SERVERS),
             probes=ProbePlan(float(env.integer("PROBE_TIMEOUT_SECONDS", int(PROBE_SECONDS), minimum=1))),
+            allow_dispatch=env.choice("ALLOW_DISPATCH", ("false", "true")) == "true",
             retries=Retries(
                 attempts=env.integer("NNCP_MAX_RETRIES", 5, minimum=1),
                 first_delay=float(env.integer("NNCP_INITIAL_BACKOFF_SECONDS", 1)),

@@ -40,6 +40,7 @@ from nmstate_k8s.domain.host.probes.dns import DnsProbe
 from nmstate_k8s.domain.host.probes.ping import PingProbe
 from nmstate_k8s.domain.host.probes.runner import ProbeRunner
 from nmstate_k8s.domain.host.protocol import Host
+from nmstate_k8s.domain.host.secrets import Redactor
 from nmstate_k8s.domain.host.transaction import Transactions
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES, NODES
 from nmstate_k8s.domain.nodestate.filter import without_status
@@ -48,8 +49,15 @@ GRACE_SECONDS = 920.0
 """A little less than the pod's: a transaction ends in commit or rollback, not in SIGKILL."""
 
 
-async def run(settings: NodeSettings, config: ClusterConfig, host: Host, *, signals: bool = True) -> None:
-    """Run until told to stop, or cancelled."""
+async def run(
+    settings: NodeSettings,
+    config: ClusterConfig,
+    host: Host,
+    *,
+    signals: bool = True,
+    redactor: Redactor | None = None,
+) -> None:
+    """Run until told to stop, or cancelled. The redactor learns the secrets of all policies that are seen."""
     async with Client(config, user_agent=HANDLER_MANAGER) as client:
         manager = Manager(client, health_address=settings.health_address, grace_seconds=GRACE_SECONDS)
         recorder = manager.event_recorder(HANDLER_MANAGER, settings.identity)
@@ -63,7 +71,7 @@ async def run(settings: NodeSettings, config: ClusterConfig, host: Host, *, sign
         takeover = Takeover(NodeLock(settings.lock_file), transactions, clock=manager.clock)
         manager.add_ready_check("takeover", takeover.problem)
         manager.add(takeover, stage=Stage.SERVERS)
-        manager.add(Afterwards(takeover, _enactments(settings, manager, transactions)))
+        manager.add(Afterwards(takeover, _enactments(settings, manager, transactions, redactor or Redactor())))
         _report(settings, manager, takeover, reporter)
         try:
             await manager.run(signals=signals)
@@ -102,11 +110,12 @@ def _transactions(
         clock=clock,
         notify=notify,
         network_changed=client.reset_connections,
+        allow_dispatch=settings.allow_dispatch,
     )
     return Transactions(executor, clock=clock, failpoints=settings.failpoints, busy=reporter.hold)
 
 
-def _enactments(settings: NodeSettings, manager: Manager, transactions: Transactions) -> Controller:
+def _enactments(settings: NodeSettings, manager: Manager, transactions: Transactions, redactor: Redactor) -> Controller:
     enactments = manager.informer(ENACTMENTS, label_selector=node_selector(settings.node))
     reconciler = EnactmentReconciler(
         node=Node(settings.node, boot_id()),
@@ -115,6 +124,7 @@ def _enactments(settings: NodeSettings, manager: Manager, transactions: Transact
         transactions=transactions,
         clock=manager.clock,
         retries=settings.retries,
+        redactor=redactor,
         probes=settings.probes,
     )
     controller = Controller("enactment", reconciler, grace_seconds=GRACE_SECONDS, clock=manager.clock)
@@ -136,5 +146,6 @@ def main() -> None:
         config = ClusterConfig.in_cluster()
     except (SettingsError, ConfigError) as error:
         sys.exit(f"nmstate-handler: {error}")
-    configure_logging(settings.log_level)
-    asyncio.run(run(settings, config, LibnmstateHost()))
+    redactor = Redactor()
+    configure_logging(settings.log_level, redact=redactor.log_processor)
+    asyncio.run(run(settings, config, LibnmstateHost(), redactor=redactor))

@@ -27,6 +27,7 @@ from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan, plan_fo
 from nmstate_k8s.domain.host.report import captured_before, concluded, progressing
 from nmstate_k8s.domain.host.requests import Task
 from nmstate_k8s.domain.host.retries import Retries
+from nmstate_k8s.domain.host.secrets import Redactor
 
 __all__ = ["EnactmentReconciler", "Node"]
 
@@ -76,6 +77,8 @@ class EnactmentReconciler:
     retries: Retries
     probes: ProbePlan = DEFAULT_PLAN
     """What is probed where a policy says nothing about it."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Learns the secrets of each policy before anything is said about it."""
     _known: dict[Key, _Memory] = field(default_factory=dict)
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -103,6 +106,7 @@ class EnactmentReconciler:
     async def _work(self, fresh: Object, memory: _Memory, todo: Assignment) -> Result | None:
         enactment = fresh.view(Enactment)
         spec, status = _spec(enactment), enactment.status
+        self.redactor.learn(spec.desired_state)
         task = _task(fresh, spec, status, self.probes)
         if todo is Assignment.VERIFY and await self.transactions.holds(task):
             memory.verified = spec.policy_generation
@@ -114,7 +118,14 @@ class EnactmentReconciler:
         log = _log.bind(transaction=task.transaction_id, policy=task.policy, generation=task.generation)
         log.info("transaction begins")
         outcome = await self.transactions.run(task)
-        told, phase, delay = concluded(begun, outcome, node=self.node.name, retries=self.retries, now=self.clock.now())
+        told, phase, delay = concluded(
+            begun,
+            outcome,
+            node=self.node.name,
+            retries=self.retries,
+            now=self.clock.now(),
+            redact=self.redactor.text,
+        )
         log.info("transaction ended", phase=phase.value, again_in=delay, details=told.failure and told.failure.details)
         memory.verified = spec.policy_generation if phase is EnactmentPhase.AVAILABLE else None
         memory.next_try = None if delay is None else (spec.policy_generation, self.clock.monotonic() + delay)

@@ -82,13 +82,12 @@ class FakeHost:
         self._called("show")
         return msgspec.json.encode(self.state)
 
-    async def parse(self, desired: bytes, captured: bytes = b"{}") -> bytes:
+    async def parse(self, desired: bytes) -> None:
         self._called("parse")
         if self.known_keys is not None:
             for key in _keys(msgspec.json.decode(desired)):
                 if key not in self.known_keys:
                     raise DesiredStateError("InvalidArgument", f"unknown field `{key}`")
-        return desired
 
     async def captures(self, expressions: bytes, current: bytes) -> bytes:
         self._called("captures")
@@ -99,7 +98,7 @@ class FakeHost:
         self._called("validate")
         there = {entry["name"] for entry in msgspec.json.decode(current)["interfaces"]}
         for entry in msgspec.json.decode(desired).get("interfaces", []):
-            if entry.get("type") == "ethernet" and entry["name"] not in there and entry.get("state") != "absent":
+            if entry.get("type") == "ethernet" and entry.get("name") not in there and entry.get("state") != "absent":
                 raise HostError("InvalidArgument", f"Ethernet interface {entry['name']} does not exists")
 
     async def diff(self, desired: bytes, current: bytes) -> bytes:

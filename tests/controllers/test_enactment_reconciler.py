@@ -17,7 +17,8 @@ from nmstate_k8s.core.controller import Result
 from nmstate_k8s.core.errors import NotFound, Unavailable
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import MutableStore
-from nmstate_k8s.domain.host.outcome import Fault, Outcome
+from nmstate_k8s.domain.host.fault import Fault
+from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.prepare import Prepared
 from nmstate_k8s.domain.host.probes.plan import ProbePlan
 from nmstate_k8s.domain.host.requests import Task

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from nmstate_k8s.controllers.takeover import Afterwards, Takeover
+from nmstate_k8s.domain.host.fault import Fault
 from nmstate_k8s.domain.host.lock import NodeLock
-from nmstate_k8s.domain.host.outcome import Fault, Outcome
+from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.testing.clock import LoopClock
 
 pytestmark = pytest.mark.asyncio

@@ -2,105 +2,120 @@
 
 libnmstate says ``invalid digit found in string``, of a state of two hundred lines. So it is asked again, of less:
 
-- Of a list, the first entry that cannot be read by itself is to blame; halving finds it among thousands.
-- Of a mapping, that part is to blame without which the rest can be read. Parts depend on each other here (what
-  is allowed depends on the type), so that none of them can be asked about by itself.
+- Of a list, the first entry that is refused by itself is to blame; halving finds it among thousands.
+- Of a mapping, that part is to blame without which the rest is taken. Parts depend on each other here (what is
+  allowed depends on the type), so that none of them can be asked about by itself.
 
 Inside what was found, the same again. That gives the path of the smallest part to blame, for every kind of
-mistake, and costs some dozens of readings, most of them of one entry.
+mistake, and costs some dozens of questions, most of them about one entry; after `MAX_QUESTIONS` what is known by
+then is the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from nmstate_k8s.domain.host.errors import DesiredStateError
+from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
+from nmstate_k8s.domain.host.paths import Path
 from nmstate_k8s.domain.host.protocol import Host
 
-__all__ = ["Path", "find_culprit", "path_text", "value_at"]
+__all__ = ["find_culprit", "find_refused"]
 
-Path = tuple[str | int, ...]
+MAX_QUESTIONS = 100
+
 Whole = Callable[[Any], Any]
 """The state with something else in the place of the part that is looked into."""
+Complaint = Callable[[Any], Awaitable[str]]
+"""What libnmstate says against a state; nothing if it takes it."""
 
 _IDENTITY = ("name", "state", "type")
 """Taken out last: without its type nearly anything is readable."""
+_UNREADABLE = "unreadable"
 
 
-async def find_culprit(host: Host, desired: Any, captured: bytes = b"{}") -> Path:
+async def find_culprit(host: Host, desired: Any) -> Path:
     """The path of the smallest part that libnmstate cannot read; empty if it is only the state as a whole."""
-    search = _Search(host, captured)
-    path: Path = ()
-    part: Any = desired
-    whole: Whole = _itself
-    while True:
-        step: str | int | None = None
-        if isinstance(part, Mapping):
-            step = await search.key(part, whole)
-        elif isinstance(part, list):
-            step = await search.entry(part, whole)
-        if step is None:
-            return path
-        path, whole, part = (*path, step), _around(whole, part, step), part[step]
 
-
-class _Search:
-    def __init__(self, host: Host, captured: bytes) -> None:
-        self._host = host
-        self._captured = captured
-
-    async def key(self, part: Mapping[str, Any], whole: Whole) -> str | None:
-        """The key without which the mapping can be read."""
-        for key in sorted(part, key=lambda name: name in _IDENTITY):
-            rest = {name: value for name, value in part.items() if name != key}
-            why = await self._unreadable(whole(rest))
-            # Only that it is missing: all else was read, so what was taken out is wrong, or something in it.
-            if not why or f"missing field `{key}`" in why:
-                return key
-        return None
-
-    async def entry(self, part: list[Any], whole: Whole) -> int | None:
-        """The first entry that cannot be read by itself."""
-        first, last = 0, len(part)
-        while last - first > 1:
-            middle = (first + last) // 2
-            if await self._unreadable(whole(part[first:middle])):
-                last = middle
-            else:
-                first = middle
-        return first if first < last and await self._unreadable(whole([part[first]])) else None
-
-    async def _unreadable(self, candidate: Any) -> str:
-        """What libnmstate says against it; nothing if it can be read."""
+    async def unreadable(state: Any) -> str:
         try:
-            await self._host.parse(msgspec.json.encode(candidate), self._captured)
+            await host.parse(msgspec.json.encode(state))
         except DesiredStateError as error:
             return error.message or error.kind
         return ""
 
-
-def value_at(data: Any, path: Path) -> Any:
-    """What stands at a path."""
-    for step in path:
-        data = data[step]
-    return data
+    return await _Search(unreadable).path(desired)
 
 
-def path_text(data: Any, path: Path) -> str:
-    """A path as people say it: ``interfaces[br1].bridge.port[eth1].vlan``; a list entry by its name, if it has one."""
-    text = ""
-    for step in path:
-        inner = data[step]
-        if isinstance(step, int):
-            name = inner.get("name") if isinstance(inner, Mapping) else None
-            text += f"[{name if isinstance(name, str) and name else step}]"
-        else:
-            text += f".{step}" if text else step
-        data = inner
-    return text
+async def find_refused(host: Host, desired: Any, before: bytes, message: str) -> Path:
+    """The path of the smallest part that libnmstate refuses with this message on a node that looks like `before`."""
+
+    async def refused(state: Any) -> str:
+        try:
+            await host.validate(msgspec.json.encode(state), before)
+        except DesiredStateError:
+            return _UNREADABLE
+        except HostError as error:
+            return error.message or error.kind
+        return ""
+
+    return await _Search(refused, message).path(desired)
+
+
+class _Search:
+    """`message`: the very complaint that is looked for; empty: any."""
+
+    def __init__(self, complaint: Complaint, message: str = "") -> None:
+        self._complaint = complaint
+        self._message = message
+        self._questions = 0
+
+    async def path(self, desired: Any) -> Path:
+        path: Path = ()
+        part: Any = desired
+        whole: Whole = _itself
+        while True:
+            step: str | int | None = None
+            if isinstance(part, Mapping):
+                step = await self._key(part, whole)
+            elif isinstance(part, list):
+                step = await self._entry(part, whole)
+            if step is None:
+                return path
+            path, whole, part = (*path, step), _around(whole, part, step), part[step]
+
+    async def _key(self, part: Mapping[str, Any], whole: Whole) -> str | None:
+        """The key without which the mapping is taken."""
+        why = await self._asked(whole(part))
+        for key in sorted(part, key=lambda name: name in _IDENTITY):
+            rest = {name: value for name, value in part.items() if name != key}
+            answer = await self._asked(whole(rest))
+            # Only that it is missing now: all else was read, so what was taken out is wrong, or something in it.
+            only_missing = f"missing field `{key}`" in answer and "missing field" not in why
+            if not answer or (only_missing and not self._message):
+                return key
+        return None
+
+    async def _entry(self, part: list[Any], whole: Whole) -> int | None:
+        """The first entry that is refused by itself."""
+        first, last = 0, len(part)
+        while last - first > 1:
+            middle = (first + last) // 2
+            if self._meant(await self._asked(whole(part[first:middle]))):
+                last = middle
+            else:
+                first = middle
+        found = first < last and self._meant(await self._asked(whole([part[first]])))
+        return first if found and self._questions <= MAX_QUESTIONS else None
+
+    def _meant(self, answer: str) -> bool:
+        return bool(answer) and (not self._message or answer == self._message)
+
+    async def _asked(self, state: Any) -> str:
+        self._questions += 1
+        return await self._complaint(state) if self._questions <= MAX_QUESTIONS else _UNREADABLE
 
 
 def _itself(inner: Any) -> Any:

@@ -28,9 +28,10 @@ class HostError(Exception):
 class DesiredStateError(HostError):
     """The state cannot be meant: a misspelt key, a wrong type, a capture that finds nothing. Lasting."""
 
-    def __init__(self, kind: str, message: str, log: Iterable[str] = (), interface: str = "") -> None:
+    def __init__(self, kind: str, message: str, log: Iterable[str] = (), interface: str = "", advice: str = "") -> None:
         super().__init__(kind, message, log)
         self.interface = interface
+        self.advice = advice
 
 
 class HostUnavailable(HostError):

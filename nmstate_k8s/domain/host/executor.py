@@ -44,6 +44,7 @@ class Executor:
         clock: Clock,
         notify: Notify,
         network_changed: Callable[[], None] = lambda: None,
+        allow_dispatch: bool = False,
         profiles: Path = PROFILES,
         boot: Callable[[], str] = boot_id,
         now: Callable[[], int] = milliseconds_since_boot,
@@ -54,6 +55,7 @@ class Executor:
         self._clock = clock
         self._notify = notify
         self._network_changed = network_changed
+        self._allow_dispatch = allow_dispatch
         self._profiles = profiles
         self._boot = boot
         self._now = now
@@ -90,8 +92,16 @@ class Executor:
         selecting = asyncio.ensure_future(self._probes.select())
         try:
             record = await asyncio.to_thread(self._journal.read)
-            prepared = await prepare(self._host, task.desired, task.capture, task.captured, request.before)
-            return prepared, (await selecting if prepared.change else ()), record
+            prepared = await prepare(
+                self._host,
+                task.desired,
+                task.capture,
+                task.captured,
+                request.before,
+                allow_dispatch=self._allow_dispatch,
+            )
+            selected = await selecting if prepared.change and not prepared.fault else ()
+            return prepared, selected, record
         finally:
             selecting.cancel()
             await asyncio.gather(selecting, return_exceptions=True)

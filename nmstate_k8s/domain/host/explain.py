@@ -1,31 +1,47 @@
-"""libnmstate's words, as a person on call can use them: which part of the policy, and what exists instead.
+"""libnmstate's refusals, as a person on call can use them: what in the policy, what exists instead, what next. Pure.
 
-Pure. `Explanation.cause` is a part of a sentence; what libnmstate said is kept whole in `details`.
+`Explanation.cause` is a part of a sentence; what libnmstate said is kept whole in the fault's details. A message
+that no row of the tables knows keeps its own words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
+from re import Match
 from typing import Any
 
 import msgspec
 
-from nmstate_k8s.domain.host.blame import Path, path_text, value_at
+from nmstate_k8s.domain.host.explain_apply import AFTER_APPLY
+from nmstate_k8s.domain.host.suggest import there
 
-__all__ = ["Explanation", "explain_mistake", "explain_refusal", "interfaces_there", "known_keys", "misspelt_types"]
+__all__ = [
+    "SECTIONS",
+    "Explanation",
+    "explain_refusal",
+    "first_sentence",
+    "interfaces_there",
+    "known_keys",
+    "names_its_place",
+]
 
-MAX_NAMES = 6
-
-INTERFACE_TYPES = (
-    "bond", "dummy", "ethernet", "hsr", "infiniband", "ip-tunnel", "ipsec", "ipvlan", "linux-bridge", "loopback",
-    "mac-vlan", "mac-vtap", "macsec", "ovs-bridge", "ovs-interface", "tun", "unknown", "veth", "vlan", "vrf", "vxlan",
-    "xfrm",
-)  # fmt: skip
+NOT_FOUND = "InterfaceNotFound"
 _CARDS = ("ethernet", "veth", "infiniband")
-_BASED = ("vlan", "vxlan", "mac-vlan", "mac-vtap", "ipvlan", "macsec")
+SECTIONS: Mapping[str, str] = {
+    "link-aggregation": "bond",
+    "bridge": "linux-bridge or ovs-bridge",
+    "vlan": "vlan",
+    "vxlan": "vxlan",
+    "vrf": "vrf",
+    "veth": "veth",
+    "mac-vlan": "mac-vlan",
+    "macsec": "macsec",
+    "ipvlan": "ipvlan",
+    "libreswan": "ipsec",
+}
+"""An interface with such a section is of that type, also where the policy forgot to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,41 +50,43 @@ class Explanation:
 
     cause: str
     interface: str = ""
+    advice: str = ""
+    """What to do next, where that is more than to correct the policy."""
+    reason: str = ""
+    """One word, where libnmstate's own is too wide."""
 
 
-def explain_mistake(message: str, desired: Any, path: Path, known: Iterable[str] = ()) -> Explanation:
-    """A state that libnmstate cannot read: `path` is the part to blame, `known` the keys that exist on the node."""
-    interface = _interface_of(desired, path)
-    where = path_text(desired, path)
-    if match := re.search(r"unknown field `([^`]*)`(?:, expected (.*))?", message, re.DOTALL):
-        found, expected = match.group(1), re.findall(r"`([^`]+)`", match.group(2) or "")
-        where = where or _first_key(desired, found)
-        return Explanation(f'unknown key "{found}"{_at(where)}{_meant(found, expected or known)}', interface)
-    if match := re.search(r"unknown variant `([^`]*)`, expected (.*)", message, re.DOTALL):
-        found, expected = match.group(1), re.findall(r"`([^`]+)`", match.group(2))
-        return Explanation(
-            f'"{found}" is no value{_at(where, "for")}{_meant(found, expected) or _one_of(expected)}', interface
-        )
-    if not where:
-        return Explanation(message, interface)
-    value = value_at(desired, path)
-    shown = "" if isinstance(value, Mapping | list) else f" has {_short(value)}"
-    return Explanation(f"{where}{shown}: {message}", interface)
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What a row may look at."""
+
+    desired: Any
+    there: list[str]
+
+    def missing(self, name: str) -> str:
+        """`eth666 does not exist (there are eth0, eth1)`."""
+        return f"{name} does not exist{there(name, self.there)}"
+
+    def entry(self, name: str) -> Mapping[str, Any]:
+        return next((entry for entry in _interfaces(self.desired) if entry.get("name") == name), {})
 
 
 def explain_refusal(message: str, desired: Any, existing: Iterable[str]) -> Explanation:
-    """A state that libnmstate can read but not bring about: a missing interface is the usual reason."""
-    there = sorted(set(existing))
-    if match := re.search(r"Ethernet interface (?P<name>\S+) does not exist", message):
-        return _missing_cards(match.group("name"), desired, there)
-    for pattern, text in _MISSING:
-        if match := re.search(pattern, message):
-            name = match.group("name")
-            return Explanation(text(name) + _there(name, there), name)
-    if missing := _missing_base(desired, there):
-        name, base = missing
-        return Explanation(f"{base}, the base interface of {name}, does not exist{_there(base, there)}", name)
-    return Explanation(_first_sentence(message), _named(message, desired))
+    """A state that libnmstate can read but not bring about."""
+    scene = _Scene(desired, sorted(set(existing)))
+    for pattern, row in _ROWS:
+        if match := re.search(pattern, message, re.DOTALL):
+            return row(match, scene)
+    for pattern, cause, advice in AFTER_APPLY:
+        if match := re.search(pattern, message, re.DOTALL):
+            named = match.groupdict().get("name") or ""
+            return Explanation(match.expand(cause), named or _named(message, desired), advice)
+    return Explanation(first_sentence(message), _named(message, desired))
+
+
+def names_its_place(message: str) -> bool:
+    """Whether a row knows this message: then its place in the policy need not be searched for."""
+    return any(re.search(pattern, message, re.DOTALL) for pattern, _ in _ROWS)
 
 
 def interfaces_there(state: bytes) -> list[str]:
@@ -83,95 +101,136 @@ def known_keys(state: bytes) -> frozenset[str]:
     return frozenset(_all_keys(msgspec.json.decode(state))) if state else frozenset()
 
 
-def misspelt_types(desired: Any) -> Explanation | None:
-    """An interface type that is nearly one of libnmstate's: it would leave such an interface out without a word."""
-    for interface in _interfaces(desired):
-        kind = interface.get("type")
-        if isinstance(kind, str) and kind not in INTERFACE_TYPES and _meant(kind, INTERFACE_TYPES):
-            name = str(interface.get("name", ""))
-            where = f"interfaces[{name}].type"
-            return Explanation(f'"{kind}" is no value for {where}{_meant(kind, INTERFACE_TYPES)}', name)
-    return None
+# --- Rows ---------------------------------------------------------------------------------------------------------
+
+Row = Callable[[Match[str], _Scene], Explanation]
 
 
-_MISSING: tuple[tuple[str, Callable[[str], str]], ...] = (
-    (r"Failed to find unknown type interface (?P<name>\S+) ", lambda name: f"interface {name} does not exist"),
-    (r"holding unknown port (?P<name>\S+)", lambda name: f"port {name} does not exist"),
+def _says(cause: str) -> Row:
+    """A row that only puts names into a sentence."""
+    return lambda match, _: Explanation(match.expand(cause), match.groupdict().get("name") or "")
+
+
+def _missing(about: str) -> Row:
+    """A row about something that does not exist; `about` stands before its name."""
+
+    def row(match: Match[str], scene: _Scene) -> Explanation:
+        name = match.group("name")
+        cause = f"{match.expand(about)} {scene.missing(name)}"
+        return Explanation(cause, match.groupdict().get("owner") or name, reason=NOT_FOUND)
+
+    return row
+
+
+def _missing_card(match: Match[str], scene: _Scene) -> Explanation:
+    """All that are missing, in the policy's order: libnmstate names any one of them."""
+    name = match.group("name")
+    if scene.entry(name).get("type") == "veth":
+        return Explanation(f"veth {name} has no peer to be made with: veth.peer is missing", name)
+    missing = [
+        str(entry.get("name"))
+        for entry in _interfaces(scene.desired)
+        if entry.get("type") == "ethernet" and entry.get("state", "up") == "up" and entry["name"] not in scene.there
+    ]
+    if len(missing) < 2 or name not in missing:
+        return Explanation(f"interface {scene.missing(name)}", name, reason=NOT_FOUND)
+    shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+    return Explanation(f"interfaces {shown} do not exist{there(missing[0], scene.there)}", missing[0], reason=NOT_FOUND)
+
+
+def _missing_without_type(match: Match[str], scene: _Scene) -> Explanation:
+    name = match.group("name")
+    entry = scene.entry(name)
+    if section := next((key for key in SECTIONS if key in entry), ""):
+        meant = f"having {section}, it is probably type: {SECTIONS[section]}"
+        return Explanation(f"interface {name} does not exist, and has no type to be made of ({meant})", name)
+    if isinstance(kind := entry.get("type"), str) and kind != "unknown":
+        return Explanation(f'interface {name} does not exist, and nmstate cannot make one of type "{kind}"', name)
+    return Explanation(f"interface {scene.missing(name)}", name, reason=NOT_FOUND)
+
+
+_ROUTE = r"destination: (?P<to>\S+?)(?: next-hop-interface: (?P<name>[^\s']+))?(?: [^']*)?'"
+
+_ROWS: tuple[tuple[str, Row], ...] = (
+    (r"Ethernet interface (?P<name>\S+) does not exist", _missing_card),
+    (r"Failed to find unknown type interface (?P<name>\S+) ", _missing_without_type),
+    (r"interface (?P<owner>\S+) is holding unknown port (?P<name>\S+)", _missing(r"\g<owner>'s port")),
+    (r"Failed to find interface (?P<name>\S+) for copy-mac-from of iface (?P<owner>\S+)", _missing("copy-mac-from:")),
+    (r"Interface (?P<owner>\S+) desired controller (?P<name>\S+) not found", _missing(r"\g<owner>'s controller")),
+    (rf"Route '{_ROUTE}: next hop interface \S+ not found", _missing(r"the route to \g<to>: interface")),
+    (
+        rf"Route '{_ROUTE} has been marked as (?P<family>IPv\d) disabled",
+        _says(r"the route to \g<to> leaves through \g<name>, where \g<family> is disabled"),
+    ),
+    (
+        r"Route with empty next hop interface .* destination: Some\(\"(?P<to>[^\"]+)\"\)",
+        _says(r"the route to \g<to> has no next-hop-interface"),
+    ),
+    (rf"VRF defined in Route '{_ROUTE}", _says(r"the VRF of the route to \g<to> does not exist")),
+    (
+        r"Port (?P<name>\S+) is overbooked by two controller: (?P<one>\S+), (?P<two>\S+)",
+        lambda match, _: Explanation(
+            f"{match['name']} is a port of both {' and '.join(sorted((match['one'], match['two'])))}", match["name"]
+        ),
+    ),
+    (
+        r"Interface (?P<name>\S+) cannot have IP enabled as it is attached to controller (?P<owner>\S+)",
+        _says(r"\g<name> is a port of \g<owner> and cannot have addresses; give them to \g<owner>"),
+    ),
+    (
+        r"interface (?P<name>\S+) holds different interface type .* desired (?P<want>\S+) vs current (?P<have>\S+)",
+        _says(r"\g<name> is of type \g<have>, the policy says \g<want>"),
+    ),
+    (
+        r"Missing '(?P<section>[\w-]+)\.base-iface' for interface '(?P<name>[^']+)'",
+        _says(r"\g<name> has no \g<section>.base-iface"),
+    ),
+    (r"Bond mode is mandatory for new bond interface: (?P<name>\S+)", _says(r"\g<name> has no link-aggregation.mode")),
+    (
+        r"Route table ID undefined or 0 .* VRF interface (?P<name>\S+)",
+        _says(r"\g<name> has no vrf.route-table-id (or it is 0)"),
+    ),
+    (
+        r"Interface (?P<name>\S+) cannot be in up state as its parent (?P<base>\S+) has been marked as absent",
+        _says(r"\g<name> needs \g<base>, which the policy takes away (state: absent)"),
+    ),
+    (
+        r"Desired MTU (?P<mtu>\d+) for interface (?P<name>\S+) is (?P<way>\w+) than \w+ allowed MTU (?P<limit>\d+)",
+        lambda match, _: Explanation(
+            f"mtu {match['mtu']} of {match['name']} is {match['way']} than the {match['limit']} that it can do",
+            match["name"],
+        ),
+    ),
+    (
+        r"Desired interface (?P<name>\S+) has `identifier: mac-address` with MAC address (?P<mac>\S+),",
+        _says(r"no interface has the MAC address \g<mac> that \g<name> is identified by"),
+    ),
+    (r"Invalid DNS server string (?P<what>\S+)", _says(r'DNS server "\g<what>" is not an IP address')),
+    (
+        r"Unsupported DNS option (?P<what>\S+),",
+        _says(r'"\g<what>" is no DNS option (see resolv.conf(5), for example rotate, timeout:2)'),
+    ),
+    (
+        r"no OVS bridge holding name desired by OVN bridge (?P<name>\S+) localnet (?P<net>\S+)",
+        _says(r"there is no OVS bridge \g<name>, which ovn.bridge-mappings names for \g<net>"),
+    ),
+    (
+        r"Failed to set up priority: nmstate only support nested",
+        _says("interfaces are ports of one another in a circle, or in more than 4 levels"),
+    ),
+    (
+        r"Failed to find SR-IOV VF interface name for sriov:(?P<name>[^:\s]+):(?P<vf>\d+)",
+        _says(r"\g<name> has no virtual function \g<vf> (ethernet.sr-iov.total-vfs says how many are made)"),
+    ),
 )
 
 
-def _missing_cards(name: str, desired: Any, there: list[str]) -> Explanation:
-    """All that are missing, in the policy's order: libnmstate names any one of them."""
-    missing = [
-        str(entry.get("name"))
-        for entry in _interfaces(desired)
-        if entry.get("type") == "ethernet" and entry.get("state", "up") == "up" and entry.get("name") not in there
-    ]
-    if len(missing) < 2 or name not in missing:
-        return Explanation(f"interface {name} does not exist{_there(name, there)}", name)
-    shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-    return Explanation(f"interfaces {shown} do not exist{_there(missing[0], there)}", missing[0])
-
-
-def _missing_base(desired: Any, there: Iterable[str]) -> tuple[str, str] | None:
-    """An interface that is to be up on a base which neither exists nor is to be made."""
-    made = {*there, *(entry.get("name") for entry in _interfaces(desired))}
-    for entry in _interfaces(desired):
-        for kind in _BASED:
-            config = entry.get(kind)
-            base = config.get("base-iface") if isinstance(config, Mapping) else None
-            if isinstance(base, str) and base and base not in made and entry.get("state") != "absent":
-                return str(entry.get("name", "")), base
-    return None
-
-
-def _there(name: str, there: list[str]) -> str:
-    if not there:
-        return " (there is none)"
-    close = get_close_matches(name, there, n=MAX_NAMES, cutoff=0.4)
-    names = sorted(close) if len(there) > MAX_NAMES and close else there
-    shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(there) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
-    return f" (there {'is' if len(there) == 1 else 'are'} {shown})"
-
-
-def _at(where: str, word: str = "at") -> str:
-    return f" {word} {where}" if where else ""
-
-
-def _meant(found: str, expected: Iterable[str]) -> str:
-    close = get_close_matches(found, list(dict.fromkeys(expected)), n=1, cutoff=0.5)
-    return f' (did you mean "{close[0]}"?)' if close else ""
-
-
-def _one_of(expected: list[str]) -> str:
-    return f" (one of {', '.join(expected[:8])})" if expected else ""
-
-
-def _short(value: Any) -> str:
-    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def _first_sentence(message: str) -> str:
+def first_sentence(message: str) -> str:
     first = message.strip().splitlines()[0] if message.strip() else "no reason was given"
     return first.rstrip(".")
 
 
-def _first_key(data: Any, key: str, so_far: str = "") -> str:
-    """The path of the first key of that name."""
-    pairs: Iterable[tuple[str | int, Any]] = (
-        data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list) else ()
-    )
-    for step, inner in pairs:
-        here = so_far + path_text(data, (step,)) if isinstance(step, int) else f"{so_far}.{step}".lstrip(".")
-        if step == key:
-            return here
-        if deeper := _first_key(inner, key, here):
-            return deeper
-    return ""
-
-
-def _all_keys(value: Any) -> Iterator[str]:
+def _all_keys(value: Any) -> Iterable[str]:
     if isinstance(value, Mapping):
         yield from value
         for inner in value.values():
@@ -184,13 +243,6 @@ def _all_keys(value: Any) -> Iterator[str]:
 def _interfaces(desired: Any) -> list[Mapping[str, Any]]:
     listed = desired.get("interfaces") if isinstance(desired, Mapping) else None
     return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
-
-
-def _interface_of(desired: Any, path: Path) -> str:
-    if len(path) >= 2 and path[0] == "interfaces":
-        entry = value_at(desired, path[:2])
-        return str(entry.get("name", "")) if isinstance(entry, Mapping) else ""
-    return ""
 
 
 def _named(message: str, desired: Any) -> str:

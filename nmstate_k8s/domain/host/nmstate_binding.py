@@ -47,8 +47,9 @@ class LibnmstateHost:
     async def show(self) -> bytes:
         return await self._call("show", lambda raw, log: raw.show(log=log))
 
-    async def parse(self, desired: bytes, captured: bytes = b"{}") -> bytes:
-        return await self._meant("fill", lambda raw, log: raw.fill(desired, captured, log=log))
+    async def parse(self, desired: bytes) -> None:
+        # No captures of a state: it is read, and nothing else.
+        await self._meant("parse", lambda raw, log: raw.captures(b"{}", desired, log=log))
 
     async def captures(self, expressions: bytes, current: bytes) -> bytes:
         return await self._meant("captures", lambda raw, log: raw.captures(expressions, current, log=log))

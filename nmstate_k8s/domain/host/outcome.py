@@ -1,17 +1,17 @@
-"""How a transaction ended, and the one sentence about it that stands on the enactment."""
+"""How a transaction ended, and the one sentence about it that stands on the enactment. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nmstate_k8s.domain.host.fault import GENERATE, Fault
 from nmstate_k8s.domain.host.prepare import Prepared
 from nmstate_k8s.domain.host.probes.result import ProbeResult
 
-__all__ = ["Fault", "MAX_MESSAGE", "Outcome", "message"]
+__all__ = ["MAX_MESSAGE", "Outcome", "message"]
 
 MAX_MESSAGE = 300
-GENERATE = "generate"
 GENERATE_PREFIX = "failure generating desiredState and capturedStates"
 """Scripts look for it at the beginning of the message."""
 
@@ -26,21 +26,6 @@ _WHAT_FAILED: Mapping[str, str] = {
     "probe": "probe failed",
     "commit": "commit failed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What went wrong first."""
-
-    stage: str
-    reason: str
-    """The kind of error as one word."""
-    cause: str
-    """For people: a part of a sentence."""
-    interface: str = ""
-    details: str = ""
-    lasting: bool = False
-    """Trying again cannot help: the policy itself must change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +56,21 @@ class Outcome:
 
 
 def message(node: str, outcome: Outcome, retry: str = "") -> str:
-    """At most 300 characters: node, stage, cause, what was done, what comes next; in a line that begins `Error:`."""
+    """At most 300 characters: node, stage, cause, what was done, what comes next; in a line that begins `Error:`.
+
+    Of a cause that is too long the end is left out, and the advice before that: both stand whole in the details.
+    """
     fault = outcome.fault
     if fault is None:
         return ""
     head = f"{GENERATE_PREFIX}\n" if fault.stage == GENERATE else ""
     begin = f"{head}Error: node {node}: {_WHAT_FAILED.get(fault.stage, fault.stage)}: "
-    end = f"; {_what_was_done(outcome)}" + (f". {retry}" if retry else "")
+    done, cause = f"; {_what_was_done(outcome)}", " ".join(fault.cause.split())
+    advice = f". {fault.advice}" if fault.advice else ""
+    end = done + advice + (f". {retry}" if retry else "")
+    if len(begin) + len(cause) + len(end) > MAX_MESSAGE:
+        end = done + (f". {retry}" if retry else "")
     room = max(MAX_MESSAGE - len(begin) - len(end), 40)
-    cause = " ".join(fault.cause.split())
     return begin + (cause if len(cause) <= room else f"{cause[: room - 1]}…") + end
 
 

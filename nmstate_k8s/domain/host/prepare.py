@@ -1,28 +1,38 @@
-"""From what a policy says to what is applied on this node: defaults, captures, difference.
+"""From what a policy says to what is applied on this node: captures, references, defaults, difference.
 
 - Captures are resolved against the state given; those resolved earlier for the same generation are used again.
-- A state without references to captures stays the user's own text, plus the defaults.
-- Whatever cannot be meant raises `DesiredStateError` with the path in the policy; what this node cannot do
-  raises `HostError`. Nothing here changes anything.
+- What is applied is the user's own text, with the defaults and with what its references stand for.
+- Whatever is wrong is a `Fault` in the answer, told with the place in the policy, beside what was found until then:
+  a person sees what the captures found. Nothing here changes anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+import structlog
 
-from nmstate_k8s.domain.host.blame import find_culprit
+from nmstate_k8s.domain.host.blame import find_culprit, find_refused
+from nmstate_k8s.domain.host.captures import resolved
+from nmstate_k8s.domain.host.checks import Before, refuse_early, without_kept_secrets
 from nmstate_k8s.domain.host.defaults import with_defaults
 from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.explain import explain_mistake, known_keys, misspelt_types
+from nmstate_k8s.domain.host.explain import known_keys, names_its_place
+from nmstate_k8s.domain.host.explain_mistakes import explain_mistake, explain_place, misspelt_types
+from nmstate_k8s.domain.host.fault import Fault, fault_of
 from nmstate_k8s.domain.host.protocol import Host
+from nmstate_k8s.domain.host.references import filled, has_references
+from nmstate_k8s.domain.host.secrets import masked
 
 __all__ = ["MAX_STATE_BYTES", "Prepared", "prepare"]
 
+_log = structlog.get_logger(__name__)
+
 MAX_STATE_BYTES = 256 * 1024
+NOT_A_MAPPING: Mapping[type, str] = {list: "a list", str: "text", bool: "a truth value", int: "a number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,70 +45,103 @@ class Prepared:
     features: tuple[str, ...] = ()
     change: bool = True
     """Whether anything differs from the state before."""
+    fault: Fault | None = None
+    """Why it cannot be done, on any node (then it is lasting) or on this one."""
 
 
 async def prepare(
-    host: Host, desired: Any, capture: Mapping[str, str], captured: Mapping[str, Any], before: bytes
+    host: Host,
+    desired: Any,
+    capture: Mapping[str, str],
+    captured: Mapping[str, Any],
+    before: bytes,
+    *,
+    allow_dispatch: bool = False,
 ) -> Prepared:
-    """What `desired` means on a node that looks like `before`.
-
-    :raises DesiredStateError: it cannot be meant.
-    :raises HostError: it cannot be brought about on this node.
-    """
+    """What `desired` means on a node that looks like `before`."""
     if not desired:
         return Prepared(desired=b"{}", change=False)
-    _refuse_other_than_object(desired)
-    states = await _captured(host, capture, captured, before)
-    filled = await _filled(host, with_defaults(desired), states, before)
-    if explanation := misspelt_types(msgspec.json.decode(filled)):
-        raise DesiredStateError("InvalidArgument", explanation.cause, interface=explanation.interface)
-    await host.validate(filled, before)
-    difference = msgspec.json.decode(await host.diff(filled, before))
-    return Prepared(
-        desired=filled,
-        captured=states,
-        features=await _features(host, filled, before),
-        change=any(difference.values()),
-    )
+    try:
+        _refuse_other_than_object(desired)
+        states = captured if set(captured) == set(capture) else await resolved(host, capture, before)
+    except DesiredStateError as error:
+        return _refused(Prepared(b""), "prepare", error, desired, before)
+    prepared = Prepared(b"", captured=states)
+    try:
+        state = with_defaults(filled(desired, states) if has_references(desired) else desired)
+        prepared = replace(prepared, desired=msgspec.json.encode(state))
+        _refuse_too_large(prepared.desired)
+        await _refuse_unreadable(host, state, before)
+        known = Before(before)
+        refuse_early(state, known, allow_dispatch=allow_dispatch)
+        state = without_kept_secrets(state, known)
+        prepared = replace(prepared, desired=msgspec.json.encode(state))
+    except DesiredStateError as error:
+        return _refused(prepared, "prepare", error, desired, before)
+    except HostError as error:
+        return _refused(prepared, "validate", error, desired, before)
+    return await _compared(host, prepared, state, before)
+
+
+async def _compared(host: Host, prepared: Prepared, state: Any, before: bytes) -> Prepared:
+    """With what libnmstate says of it on this node: a refusal, or the difference."""
+    try:
+        await host.validate(prepared.desired, before)
+        difference = msgspec.json.decode(await host.diff(prepared.desired, before))
+    except HostError as error:
+        return replace(prepared, fault=await _refusal(host, state, before, error))
+    features = await _features(host, prepared.desired, before)
+    return replace(prepared, features=features, change=any(difference.values()))
+
+
+def _refused(prepared: Prepared, stage: str, error: HostError, desired: Any, before: bytes) -> Prepared:
+    return replace(prepared, fault=fault_of(stage, error, desired, before))
 
 
 def _refuse_other_than_object(desired: Any) -> None:
     if not isinstance(desired, Mapping):
-        raise DesiredStateError("InvalidArgument", f"desiredState is a {type(desired).__name__}, not a mapping")
-    size = len(msgspec.json.encode(desired))
-    if size > MAX_STATE_BYTES:
-        raise DesiredStateError(
-            "TooLarge", f"desiredState has {size // 1024} KiB, more than the {MAX_STATE_BYTES // 1024} KiB allowed"
-        )
+        what = NOT_A_MAPPING.get(type(desired), type(desired).__name__)
+        hint = " (an indented block is missing, or it was quoted)" if isinstance(desired, str) else ""
+        raise DesiredStateError("InvalidArgument", f"desiredState is {what}, not a mapping{hint}")
+    _refuse_too_large(msgspec.json.encode(desired))
 
 
-async def _captured(
-    host: Host, capture: Mapping[str, str], captured: Mapping[str, Any], before: bytes
-) -> Mapping[str, Any]:
-    if not capture:
-        return {}
-    if set(captured) == set(capture):
-        return captured
-    found: dict[str, Any] = msgspec.json.decode(await host.captures(msgspec.json.encode(capture), before))
-    return found
+def _refuse_too_large(state: bytes) -> None:
+    if len(state) > MAX_STATE_BYTES:
+        size, most = len(state) // 1024, MAX_STATE_BYTES // 1024
+        raise DesiredStateError("TooLarge", f"desiredState has {size} KiB, more than the {most} KiB allowed")
 
 
-async def _filled(host: Host, desired: Any, captured: Mapping[str, Any], before: bytes) -> bytes:
-    text, states = msgspec.json.encode(desired), msgspec.json.encode(captured)
+async def _refuse_unreadable(host: Host, state: Any, before: bytes) -> None:
+    """Where libnmstate cannot read it, or would skip a part of it without a word."""
     try:
-        filled = await host.parse(text, states)
+        await host.parse(msgspec.json.encode(state))
     except DesiredStateError as error:
-        if error.kind == "PolicyError":
-            raise
-        path = await find_culprit(host, desired, states)
-        explanation = explain_mistake(error.message, desired, path, known_keys(before))
-        raise DesiredStateError(error.kind, explanation.cause, error.log, explanation.interface) from error
-    return filled if b"{{" in text else text
+        path = await find_culprit(host, state)
+        told = explain_mistake(error.message, masked(state), path, known_keys(before))
+        raise DesiredStateError(error.kind, told.cause, (*error.log, error.message), told.interface) from error
+    if explanation := misspelt_types(state):
+        raise DesiredStateError("InvalidArgument", explanation.cause, interface=explanation.interface)
+
+
+async def _refusal(host: Host, state: Any, before: bytes, error: HostError) -> Fault:
+    """The fault, with its place in the policy: libnmstate does not always name it."""
+    fault = fault_of("validate", error, state, before)
+    if names_its_place(error.message):
+        return fault
+    try:
+        path = await find_refused(host, state, before, error.message)
+    except HostError as another:  # it is for people only: not to find it is no failure of its own
+        _log.info("the place of a refusal was not found", error=str(another))
+        return fault
+    told = explain_place(error.message, masked(state), path)
+    return replace(fault, cause=told.cause, interface=told.interface or fault.interface)
 
 
 async def _features(host: Host, desired: bytes, before: bytes) -> tuple[str, ...]:
     """libnmstate's statistic. It is for counting only: that it fails is no reason to fail."""
     try:
         return tuple(msgspec.json.decode(await host.statistic(desired, before)).get("features", ()))
-    except HostError:
+    except HostError as error:
+        _log.info("the features were not counted", error=str(error))
         return ()

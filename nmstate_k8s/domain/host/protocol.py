@@ -40,8 +40,8 @@ class Host(Protocol):
     async def show(self) -> bytes:
         """The current state."""
 
-    async def parse(self, desired: bytes, captured: bytes = b"{}") -> bytes:
-        """The desired state with its references to captures filled in, as libnmstate reads it.
+    async def parse(self, desired: bytes) -> None:
+        """Read a desired state, nothing else.
 
         :raises DesiredStateError: if it cannot be read.
         """

@@ -1,8 +1,12 @@
-"""The status of an enactment, from what it was and how a transaction went. Pure."""
+"""The status of an enactment, from what it was and how a transaction went. Pure.
+
+Nothing in it is a secret: states are masked, and texts have the policy's secrets taken out before they are cut.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +25,12 @@ from nmstate_k8s.domain.host.defaults import with_defaults
 from nmstate_k8s.domain.host.outcome import Outcome, message
 from nmstate_k8s.domain.host.prepare import MAX_STATE_BYTES
 from nmstate_k8s.domain.host.retries import Retries
+from nmstate_k8s.domain.host.secrets import masked
 
 __all__ = ["progressing", "captured_before", "concluded"]
 
 MAX_DETAILS = 8_000
 """Characters of libnmstate's own words on the enactment; the handler's log has all of them."""
-META_VERSION = "0"
 
 
 def progressing(
@@ -35,11 +39,11 @@ def progressing(
     """Before anything is changed. Of another generation nothing is kept."""
     same = previous.policy_generation == spec.policy_generation
     kept = previous if same else EnactmentStatus()
-    desired = with_defaults(spec.desired_state)
+    desired = masked(with_defaults(spec.desired_state))
     return EnactmentStatus(
         conditions=enactment_conditions(EnactmentPhase.PROGRESSING, now=now, previous=kept.conditions),
         desired_state=desired if _fits(desired) else None,
-        desired_state_meta_info=MetaInfo(version=META_VERSION, time=_whole(now)),
+        desired_state_meta_info=_meta(spec.policy_generation, now),
         policy_generation=spec.policy_generation,
         captured_states=kept.captured_states,
         features=kept.features,
@@ -57,11 +61,21 @@ def captured_before(spec: EnactmentSpec, status: EnactmentStatus) -> Mapping[str
 
 
 def concluded(
-    status: EnactmentStatus, outcome: Outcome, *, node: str, retries: Retries, now: datetime
+    status: EnactmentStatus,
+    outcome: Outcome,
+    *,
+    node: str,
+    retries: Retries,
+    now: datetime,
+    redact: Callable[[str], str] = str,
 ) -> tuple[EnactmentStatus, EnactmentPhase, float | None]:
-    """After a transaction: the status, its phase, and seconds until the next attempt where there is one."""
+    """After a transaction: the status, its phase, and seconds until the next attempt where there is one.
+
+    `redact` takes secrets out of whatever libnmstate or a probe said.
+    """
+    outcome = _redacted(outcome, redact)
     phase, failed, delay = _verdict(status, outcome, retries)
-    retry = retries.told(failed) if phase is EnactmentPhase.RETRYING else ""
+    retry = _what_comes_next(phase, outcome, retries, failed)
     generation = str(status.policy_generation)
     prepared, fault = outcome.prepared, outcome.fault
     changes: dict[str, Any] = {
@@ -83,7 +97,8 @@ def concluded(
     }
     if prepared is not None:
         changes["features"] = prepared.features
-        changes["desired_state"] = msgspec.json.decode(prepared.desired) or None
+        if prepared.desired:
+            changes["desired_state"] = masked(msgspec.json.decode(prepared.desired)) or None
         changes["captured_states"] = _captured(status, prepared.captured, now)
     return msgspec.structs.replace(status, **changes), phase, delay
 
@@ -97,17 +112,31 @@ def _verdict(status: EnactmentStatus, outcome: Outcome, retries: Retries) -> tup
     return (EnactmentPhase.FAILED if delay is None else EnactmentPhase.RETRYING), failed, delay
 
 
+def _what_comes_next(phase: EnactmentPhase, outcome: Outcome, retries: Retries, failed: int) -> str:
+    if phase is EnactmentPhase.RETRYING:
+        return retries.told(failed)
+    return retries.given_up(failed) if outcome.fault and not outcome.fault.lasting else ""
+
+
+def _redacted(outcome: Outcome, redact: Callable[[str], str]) -> Outcome:
+    fault = outcome.fault
+    if fault is not None:
+        fault = replace(fault, cause=redact(fault.cause), details=redact(fault.details))
+    probes = tuple(replace(probe, message=redact(probe.message)) for probe in outcome.probes)
+    return replace(outcome, fault=fault, probes=probes)
+
+
 def _captured(status: EnactmentStatus, found: Mapping[str, Any], now: datetime) -> dict[str, CapturedState]:
-    meta = MetaInfo(version=META_VERSION, time=_whole(now))
+    meta = _meta(status.policy_generation, now)
     return {
-        name: status.captured_states.get(name) or CapturedState(state=state, meta_info=meta)
+        name: status.captured_states.get(name) or CapturedState(state=masked(state), meta_info=meta)
         for name, state in found.items()
     }
 
 
 def _details(outcome: Outcome) -> str:
     assert outcome.fault is not None
-    parts = [outcome.fault.details]
+    parts = [outcome.fault.details, outcome.fault.advice]
     if outcome.stranded:
         parts.append(f"after the rollback these probes fail: {', '.join(outcome.stranded)}")
     if outcome.unlike:
@@ -120,5 +149,6 @@ def _fits(desired: Any) -> bool:
     return len(msgspec.json.encode(desired)) <= MAX_STATE_BYTES
 
 
-def _whole(now: datetime) -> datetime:
-    return now.replace(microsecond=0)
+def _meta(generation: int | None, now: datetime) -> MetaInfo:
+    """A state is of the policy's generation: that is its version."""
+    return MetaInfo(version=str(generation), time=now.replace(microsecond=0))

@@ -25,3 +25,7 @@ class Retries:
     def told(self, failed: int) -> str:
         """As scripts look for it: after the first failure of two attempts, `Retrying 2/2`."""
         return f"Retrying {failed + 1}/{self.attempts}"
+
+    def given_up(self, failed: int) -> str:
+        """What comes next when nothing does by itself."""
+        return f"Given up after {failed} attempts, until the policy is changed" if failed > 1 else ""

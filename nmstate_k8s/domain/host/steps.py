@@ -24,11 +24,9 @@ from typing import Any
 import msgspec
 
 from nmstate_k8s.domain.host import compare
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.explain import explain_refusal, interfaces_there
+from nmstate_k8s.domain.host.fault import Fault, fault_of
 from nmstate_k8s.domain.host.foreign import next_foreign
 from nmstate_k8s.domain.host.journal import Record
-from nmstate_k8s.domain.host.outcome import GENERATE, Fault
 from nmstate_k8s.domain.host.prepare import Prepared
 from nmstate_k8s.domain.host.probes.result import ProbeResult
 from nmstate_k8s.domain.host.protocol import NetworkManager
@@ -105,6 +103,8 @@ def _read(state: State, before: bytes) -> Next:
 def _prepared(state: State, answer: tuple[Prepared, tuple[str, ...], Record | None]) -> Next:
     """Nothing to do is the end, unless an earlier transaction is open: then what is there has to be proven."""
     prepared, selected, open_record = answer
+    if prepared.fault:
+        return replace(state, prepared=prepared, fault=prepared.fault), END
     if open_record:
         selected = tuple(dict.fromkeys((*selected, *open_record.probes)))
     state = replace(state, prepared=prepared, selected=selected)
@@ -266,14 +266,7 @@ def _noting(state: State, text: str) -> State:
 
 
 def _fault(stage: str, error: Exception, state: State) -> Fault:
-    if isinstance(error, DesiredStateError):
-        details = "\n".join((str(error), *error.log))
-        return Fault(GENERATE, error.kind, error.message, error.interface, details, lasting=True)
-    if isinstance(error, HostError):
-        desired = state.task.desired if state.task else None
-        told = explain_refusal(error.message, desired, interfaces_there(state.before))
-        return Fault(stage, error.kind, told.cause, told.interface, "\n".join((str(error), *error.log)))
-    return Fault(stage, type(error).__name__, str(error) or type(error).__name__, details=repr(error))
+    return fault_of(stage, error, state.task.desired if state.task else None, state.before)
 
 
 def _stops(stage: str) -> Callable[[State, Exception], Next]:

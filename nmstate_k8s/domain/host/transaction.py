@@ -59,7 +59,7 @@ class Transactions:
             except HostError as error:
                 _log.info("cannot tell whether the node is as desired", policy=task.policy, error=str(error))
                 return False
-            return not prepared.change
+            return prepared.fault is None and not prepared.change
 
     async def recover(self) -> Outcome:
         """Take back what an earlier handler left behind. Without a fault in the outcome nothing is left."""

@@ -126,4 +126,6 @@ def _environment(stack: Stack) -> dict[str, str]:
     if stack.spec.probe_configuration is not None:
         told["PROBE_DNS_HOST"] = stack.spec.probe_configuration.dns.host
         told["PROBE_TIMEOUT_SECONDS"] = str(stack.spec.probe_configuration.timeout_seconds)
+    if stack.spec.allow_dispatch:
+        told["ALLOW_DISPATCH"] = "true"
     return told | dict(sorted((stack.settings.handler_environment or {}).items()))

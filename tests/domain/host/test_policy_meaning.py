@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from nmstate_k8s.domain.host.blame import find_culprit, path_text
+from nmstate_k8s.domain.host.blame import find_culprit
 from nmstate_k8s.domain.host.defaults import with_defaults
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.explain import explain_refusal, misspelt_types
+from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.host.explain import explain_refusal
+from nmstate_k8s.domain.host.explain_mistakes import misspelt_types
+from nmstate_k8s.domain.host.paths import path_text
 from nmstate_k8s.domain.host.prepare import prepare
 from nmstate_k8s.testing.host import FakeHost, node_state
 
@@ -64,10 +66,10 @@ async def test_a_misspelt_key_is_named_with_its_path_and_what_was_meant() -> Non
     }
     before = node_state("eth0", "eth1")
     before["interfaces"][0]["ipv6"] = {"enabled": False}
-    with pytest.raises(DesiredStateError) as caught:
-        await prepare(host, desired, {}, {}, msgspec.json.encode(before))
-    assert caught.value.message == 'unknown key "enabledd" at interfaces[eth1].ipv4.enabledd (did you mean "enabled"?)'
-    assert caught.value.interface == "eth1"
+    fault = (await prepare(host, desired, {}, {}, msgspec.json.encode(before))).fault
+    assert fault is not None
+    assert fault.cause == 'unknown key "enabledd" in interfaces[eth1].ipv4 (did you mean "enabled"?)'
+    assert (fault.interface, fault.lasting) == ("eth1", True)
 
 
 @pytest.mark.asyncio
@@ -84,8 +86,9 @@ async def test_a_state_of_more_than_256_kib_is_refused_unread() -> None:
     """Nothing is asked of libnmstate."""
     host = FakeHost()
     desired = {"interfaces": [{"name": f"eth{index}", "description": "x" * 100} for index in range(3000)]}
-    with pytest.raises(DesiredStateError, match="more than the 256 KiB"):
-        await prepare(host, desired, {}, {}, b"{}")
+    fault = (await prepare(host, desired, {}, {}, b"{}")).fault
+    assert fault is not None
+    assert "more than the 256 KiB" in fault.cause
     assert host.calls == []
 
 
@@ -107,8 +110,8 @@ def test_a_type_that_is_nearly_one_is_a_mistake() -> None:
         ),
         (
             "Controller interface bond0 is holding unknown port eth9",
-            "port eth9 does not exist (there are eth0, eth1)",
-            "eth9",
+            "bond0's port eth9 does not exist (there are eth0, eth1)",
+            "bond0",
         ),
         ("bond0 is odd.\nand more", "bond0 is odd", "bond0"),
     ],
@@ -135,11 +138,14 @@ def test_several_that_are_missing_are_told_together() -> None:
     assert found.interface == "eth10"
 
 
-def test_a_missing_base_interface_is_found_by_ourselves() -> None:
-    """libnmstate tells only that the VLAN did not come up."""
+@pytest.mark.asyncio
+async def test_a_missing_base_interface_is_found_by_ourselves() -> None:
+    """libnmstate would apply, and tell half a minute later that the VLAN did not come up."""
     desired = {"interfaces": [{"name": "eth9.10", "type": "vlan", "vlan": {"id": 10, "base-iface": "eth9"}}]}
-    found = explain_refusal("Failed to verify", desired, ["eth0"])
-    assert found.cause == "eth9, the base interface of eth9.10, does not exist (there is eth0)"
+    fault = (await prepare(FakeHost(), desired, {}, {}, msgspec.json.encode(node_state("eth0")))).fault
+    assert fault is not None
+    assert fault.cause == "eth9, the base interface of eth9.10, does not exist (there is eth0)"
+    assert (fault.stage, fault.lasting) == ("validate", False)
 
 
 @pytest.mark.asyncio

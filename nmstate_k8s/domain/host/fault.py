@@ -1,0 +1,51 @@
+"""What went wrong first in an attempt, in the parts that people and programs use. Pure.
+
+- `cause` is a part of a sentence and names the place in the policy; `details` keeps every word that was said.
+- A fault is `lasting` only where the policy itself must change: everything else is tried again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
+from nmstate_k8s.domain.host.explain import explain_refusal, interfaces_there
+
+__all__ = ["GENERATE", "Fault", "fault_of"]
+
+GENERATE = "generate"
+"""The stage of all that is wrong with the policy itself, on any node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What went wrong first."""
+
+    stage: str
+    reason: str
+    """The kind of error as one word."""
+    cause: str
+    """For people: a part of a sentence."""
+    interface: str = ""
+    details: str = ""
+    lasting: bool = False
+    """Trying again cannot help: the policy itself must change."""
+    advice: str = ""
+    """What to do next, as a sentence without its full stop; only where that is more than to correct the policy."""
+
+
+def fault_of(stage: str, error: Exception, desired: Any, before: bytes = b"") -> Fault:
+    """An error that was met at a stage, told of the policy's `desired` on a node that looked like `before`."""
+    if isinstance(error, DesiredStateError):
+        return Fault(
+            GENERATE, error.kind, error.message, error.interface, _whole(error), lasting=True, advice=error.advice
+        )
+    if isinstance(error, HostError):
+        told = explain_refusal(error.message, desired, interfaces_there(before))
+        return Fault(stage, told.reason or error.kind, told.cause, told.interface, _whole(error), advice=told.advice)
+    return Fault(stage, type(error).__name__, str(error) or type(error).__name__, details=repr(error))
+
+
+def _whole(error: HostError) -> str:
+    return "\n".join((str(error), *error.log))
