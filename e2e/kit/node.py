@@ -102,8 +102,8 @@ class Node:
         lines = self.sh(script).split("\n", 9)
         links, routes4, routes6, rules4, rules6 = (json.loads(line) for line in lines[0:10:2][:5])
         return {
-            "links": [_steady(link) for link in links if not self._is_pod_link(link)],
-            "routes": sorted(_key(_route(r)) for r in routes4 + routes6 if not self._is_pod_route(r)),
+            "links": [_loopback(_steady(link)) for link in links if not self._is_pod_link(link)],
+            "routes": sorted(_key(_route(r)) for r in routes4 + routes6 if not self._is_left_out(r)),
             "rules": [_steady(r) for r in rules4 + rules6],
             "files": lines[9],
         }
@@ -122,7 +122,10 @@ class Node:
         return str(link["ifname"]).startswith(("veth", "cni"))
 
     @staticmethod
-    def _is_pod_route(route: Json) -> bool:
+    def _is_left_out(route: Json) -> bool:
+        """Pods' routes; and the loopback's own, which are there twice once NetworkManager has activated it."""
+        if route.get("dev") == "lo" and route.get("dst") in ("127.0.0.0/8", "::1"):
+            return True
         return str(route.get("dev", "")).startswith(("veth", "cni"))
 
     def reset(self, profiles: dict[str, str]) -> None:
@@ -181,6 +184,14 @@ def _route(route: Json) -> Json:
     if steady.get("protocol") in ("dhcp", "ra", "kernel"):
         steady.pop("metric", None)
     return steady
+
+
+def _loopback(link: Json) -> Json:
+    """The loopback without who set its addresses: the kernel at boot, NetworkManager once it has activated it."""
+    if link["ifname"] != "lo":
+        return link
+    addresses = [{k: a[k] for k in ("family", "local", "prefixlen", "scope")} for a in link["addr_info"]]
+    return {**link, "addr_info": addresses}
 
 
 def _key(value: Any) -> str:

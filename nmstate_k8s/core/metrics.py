@@ -4,6 +4,7 @@
 * `METRICS` is what a process uses; a test may make `Metrics` of its own.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +14,14 @@ __all__ = ["METRICS", "Metrics"]
 
 RECONCILE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 QUEUE_BUCKETS: Final = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+
+
+def _tasks() -> float:
+    """Asked for where the figures are gathered: in the event loop."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0.0
 
 
 class Metrics:
@@ -51,6 +60,7 @@ class Metrics:
         )
 
         self.leader = gauge("leader_election_master_status", "1 if this process leads", ["name"])
+        gauge("process_asyncio_tasks", "Tasks of the event loop", []).set_function(_tasks)
         self.requests = counter("rest_client_requests_total", "Requests to the API server", ["code", "method", "host"])
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:

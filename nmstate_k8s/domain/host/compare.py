@@ -26,12 +26,26 @@ def differences(before: bytes, after: bytes) -> tuple[str, ...]:
 def _settled(state: bytes) -> dict[str, Any]:
     """Without the metrics of automatic routes: NetworkManager gives another one with each activation."""
     data = filtered(state)
+    if isinstance(interfaces := data.get("interfaces"), list):
+        data["interfaces"] = [_loopback(entry) if entry.get("type") == "loopback" else entry for entry in interfaces]
     routes = data.get("routes")
     if isinstance(routes, Mapping):
         config = routes.get("config") or []
         running = [route if route in config else _without_metric(route) for route in routes.get("running") or []]
         data["routes"] = {**routes, "running": running}
     return data
+
+
+def _loopback(interface: Mapping[str, Any]) -> dict[str, Any]:
+    """What the kernel does with it: where a policy touched it (routes without an interface are kept on it),
+    NetworkManager's rollback leaves a profile of its own behind that says the same as the kernel did before.
+    """
+    kept = {key: interface.get(key) for key in ("name", "type", "state", "mtu")}
+    for family in ("ipv4", "ipv6"):
+        config = interface.get(family) or {}
+        addresses = [(entry.get("ip"), entry.get("prefix-length")) for entry in config.get("address") or ()]
+        kept[family] = {"enabled": config.get("enabled"), "address": sorted(f"{ip}/{bits}" for ip, bits in addresses)}
+    return kept
 
 
 def _without_metric(route: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The campaigns as commands: `hack/cutoff`, `hack/pairs`, `hack/weather`, `hack/soak`."""

@@ -1,0 +1,77 @@
+"""A node's state without what is different each time by nature: what two of them share is what a policy made."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from e2e.kit import Node, eventually
+
+__all__ = ["differences", "sight", "steady_sight"]
+
+Json = dict[str, Any]
+
+_BY_CHANCE = {"vrf": {"address"}}
+"""By kind of link: what the kernel draws lots for."""
+_WALKING = frozenset({"active_slave", "ad_info", "ad_aggregator_id", "ad_actor_oper_port_state"})
+_ALSO_WALKING = frozenset({"ad_partner_oper_port_state", "mii_status", "link_failure_count", "queue_id"})
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def sight(node: Node) -> Json:
+    """Kernel and profiles. Profiles name each other by their ids, not by UUIDs."""
+    state = node.state()
+    return {
+        "links": {link["ifname"]: _link(link) for link in state["links"]},
+        "routes": dict.fromkeys(state["routes"], True),
+        "rules": {json.dumps(rule, sort_keys=True): True for rule in state["rules"]},
+        "files": _files(state["files"]),
+    }
+
+
+def steady_sight(node: Node, *, timeout: float = 30) -> Json:
+    """The sight once two looks in a row see the same, and no address is tentative any more."""
+    seen: list[Json] = []
+
+    def same_twice() -> bool:
+        seen.append(sight(node))
+        return len(seen) > 1 and seen[-1] == seen[-2] and "tentative" not in json.dumps(seen[-1])
+
+    eventually(f"{node.name} is steady", same_twice, timeout=timeout, every=0.5)
+    return seen[-1]
+
+
+def differences(want: Any, have: Any, path: str = "") -> Iterator[str]:
+    """Where two sights differ, and how."""
+    if isinstance(want, dict) and isinstance(have, dict):
+        for key in sorted({*want, *have}):
+            yield from differences(want.get(key), have.get(key), f"{path}/{key}")
+    elif want != have:
+        yield f"{path}: {want!r} alone, {have!r} here"
+
+
+def _link(link: Json) -> Json:
+    kind = link.get("linkinfo", {}).get("info_kind", "")
+    return {k: _still(v) for k, v in link.items() if k not in _BY_CHANCE.get(kind, ())}
+
+
+def _still(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _still(v) for k, v in value.items() if k not in _WALKING | _ALSO_WALKING}
+    if isinstance(value, list):
+        return [_still(v) for v in value]
+    return value
+
+
+def _files(text: str) -> Json:
+    """Host name and resolv.conf, and each profile by its name: lines, with ids in the place of UUIDs."""
+    head, *profiles = re.split(r"^== .*/(.*)\n", text, flags=re.MULTILINE)
+    files = dict(zip(profiles[::2], profiles[1::2], strict=True))
+    ids = {found[1]: name for name, body in files.items() if (found := re.search(r"^uuid=(\S+)$", body, re.MULTILINE))}
+    named = {
+        name: sorted(_UUID.sub(lambda found: ids.get(found[0], found[0]), body).splitlines())
+        for name, body in files.items()
+    }
+    return {"names": head.splitlines(), **named}

@@ -1,0 +1,42 @@
+"""Two states of a node compared: what moves by itself, or says the same otherwise, is no difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from nmstate_k8s.domain.host.compare import differences
+
+KERNEL_ONLY = {
+    "name": "lo",
+    "type": "loopback",
+    "state": "up",
+    "mtu": 65536,
+    "ipv4": {"enabled": True, "address": [{"ip": "127.0.0.1", "prefix-length": 8}]},
+    "ipv6": {"enabled": True, "address": [{"ip": "::1", "prefix-length": 128}]},
+}
+WITH_PROFILE = {
+    **KERNEL_ONLY,
+    "identifier": "name",
+    "wait-ip": "any",
+    "lldp": {"enabled": False},
+    "ipv4": {**KERNEL_ONLY["ipv4"], "dhcp": False, "auto-route-metric": -1},  # type: ignore[dict-item]
+    "ipv6": {"enabled": True, "address": [{"ip": "::1", "prefix-length": 128, "protocol": "lo"}], "autoconf": False},
+}
+
+
+def state(*interfaces: Any) -> bytes:
+    return msgspec.json.encode({"interfaces": list(interfaces)})
+
+
+def test_a_loopback_that_networkmanager_has_a_profile_of_is_the_same() -> None:
+    """A rollback leaves it one where the policy had routes without an interface; its addresses are as before."""
+    assert differences(state(KERNEL_ONLY), state(WITH_PROFILE)) == ()
+
+
+def test_an_address_that_is_left_on_the_loopback_is_a_difference() -> None:
+    """What somebody put there is not harmless."""
+    taken = {"ip": "10.96.0.1", "prefix-length": 32}
+    left = {**KERNEL_ONLY, "ipv4": {"enabled": True, "address": [*KERNEL_ONLY["ipv4"]["address"], taken]}}  # type: ignore[index]
+    assert differences(state(KERNEL_ONLY), state(left)) == ("interfaces[lo].ipv4.address",)
