@@ -1,4 +1,7 @@
-"""One lab with the operator installed for the whole run; each test starts from nodes as they were at first."""
+"""One lab with the operator installed for the whole run; each test starts from nodes as they were at first.
+
+Where `hack/e2e` runs several labs, each is a run of its own, with its share of the files.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,12 @@ import pytest
 
 from e2e.kit import Cluster, Node, eventually
 from e2e.kit.install import bring_up, install
+from e2e.kit.lanes import Lanes
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if (lanes := Lanes.from_environment()) is not None:
+        config.pluginmanager.register(lanes, "lanes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
