@@ -141,7 +141,11 @@ class Cluster:
     def handler_pods(self) -> dict[str, Json]:
         """Node name to its handler pod."""
         pods = self.list("pods", "-n", HANDLER_NAMESPACE, "-l", "component=kubernetes-nmstate-handler")
-        return {p["spec"]["nodeName"]: p for p in pods if not p["metadata"].get("deletionTimestamp")}
+        return {
+            p["spec"]["nodeName"]: p
+            for p in pods
+            if p["spec"].get("nodeName") and not p["metadata"].get("deletionTimestamp")
+        }
 
     def handler_restarts(self) -> dict[str, tuple[str, int]]:
         """Node name to (pod uid, restarts): equal before and after means that the handler lived on."""

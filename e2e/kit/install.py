@@ -8,7 +8,11 @@ __all__ = ["bring_up", "install"]
 
 # Two attempts are enough to see a retry. A new bridge with STP, which is the default, forwards after 30 s, and a
 # DHCP client then waits for its next try, 62 s after the first: probes must last longer than that.
-_SETTINGS = ("--set", "NNCP_MAX_RETRIES=2", "--probe-timeout", "90")
+_SETTINGS = (
+    "--set", "NNCP_MAX_RETRIES=2",
+    "--set", "NMSTATE_FAILPOINTS=file",  # none until a test names some: see e2e/faults/points.py
+    "--probe-timeout", "90",
+)  # fmt: skip
 
 
 def bring_up() -> None:

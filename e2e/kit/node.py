@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from dataclasses import dataclass
@@ -162,8 +163,10 @@ class Node:
         return families == {"inet", "inet6"} and not any(a.get("tentative") for a in infos) and len(routes) == 2
 
     def profiles(self) -> dict[str, str]:
-        listing = self.sh(f'cd {PROFILES}; for f in *; do [ -f "$f" ] && echo "$f"; done; true').split()
-        return {name: self.sh(f"cat {PROFILES}/{name}") for name in listing}
+        """File name to content."""
+        told = self.sh(f'cd {PROFILES}; for f in *; do [ -f "$f" ] && echo "$f" && base64 -w0 "$f" && echo; done; true')
+        lines = told.splitlines()
+        return {name: base64.b64decode(data).decode() for name, data in zip(lines[::2], lines[1::2], strict=True)}
 
     def ovs_bridges(self) -> list[str]:
         """The names of the Open vSwitch bridges; none where the node has no Open vSwitch."""

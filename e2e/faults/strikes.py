@@ -1,0 +1,164 @@
+"""What happens to a node in the middle of a transaction, and how it ends.
+
+A strike hits at a moment that its case names. `heals` ends what began with it, where it does not end by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from e2e.faults.scene import FULL, Scene
+from e2e.faults.story import Story
+from e2e.kit import eventually
+from e2e.kit.cluster import HANDLER_NAMESPACE
+
+__all__ = ["STRIKES", "Strike"]
+
+HANDLER = "$(pgrep -f '[n]mstate-handler node')"
+NETWORKMANAGER = "$(pidof NetworkManager)"
+NM_PATH = "/org/freedesktop/NetworkManager"
+HOUR = 3600
+
+# All free blocks, reserved ones too, in pieces that halve until not even one block is left.
+_FILL = f"""
+mkdir -p {FULL}
+size=$(($(stat -f -c '%f * %S' /)))
+n=0
+while [ $size -ge 4096 ]; do
+    if fallocate -l $size {FULL}/$n 2>/dev/null; then n=$((n + 1)); else size=$((size / 2)); fi
+done
+"""
+_READ_ONLY = f"nsenter -t {HANDLER} -m mount -o remount,bind,%s /var/k8s_nmstate"
+_OUT_OF_MEMORY = f"""
+group=/sys/fs/cgroup$(cut -d: -f3 /proc/{HANDLER}/cgroup)
+echo 1M > $group/memory.max
+"""
+_TAKE_BACK_SOON = f"""
+path=$(busctl get-property org.freedesktop.NetworkManager {NM_PATH} org.freedesktop.NetworkManager Checkpoints |
+    cut -d'"' -f2)
+busctl call org.freedesktop.NetworkManager {NM_PATH} org.freedesktop.NetworkManager \\
+    CheckpointAdjustRollbackTimeout ou $path 1
+"""
+_NO_CHECKPOINT = (
+    f"busctl get-property org.freedesktop.NetworkManager {NM_PATH} org.freedesktop.NetworkManager Checkpoints"
+)
+
+
+def _nothing(_: Scene, __: Story) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Strike:
+    name: str
+    hits: Callable[[Scene], None]
+    heals: Callable[[Scene, Story], None] = _nothing
+    """Called when the transaction goes on (or the node is off)."""
+    cuts: bool = False
+    """The node has no power afterwards."""
+    tells: str = ""
+    """What the enactment is to say of it, where it struck between the journal's writing and the commit."""
+
+
+def _shell(script: str) -> Callable[[Scene], None]:
+    def hit(scene: Scene) -> None:
+        scene.node.sh(script)
+
+    return hit
+
+
+def _cut(scene: Scene) -> None:
+    scene.node.power("cut")
+
+
+def _networkmanager_dies(scene: Scene) -> None:
+    """And systemd starts it anew."""
+    before = scene.node.sh("pidof NetworkManager")
+    scene.node.sh(f"kill -9 {NETWORKMANAGER}")
+    eventually(
+        "another NetworkManager runs",
+        lambda: scene.node.sh("pidof NetworkManager || true").strip() not in ("", before.strip()),
+        timeout=60,
+    )
+
+
+def _both_die(scene: Scene) -> None:
+    scene.node.sh(f"kill -9 {HANDLER} {NETWORKMANAGER}")
+
+
+def _goes_on_again(program: str) -> Callable[[Scene, Story], None]:
+    """SIGCONT, when the handler has told that something is wrong, or has waited for long."""
+
+    def heal(scene: Scene, story: Story) -> None:
+        since = story.count()
+        try:
+            story.wait("a failure", lambda v: v.phase in ("Retrying", "Failing"), since=since, timeout=45)
+        finally:
+            scene.node.sh(f"kill -CONT {program}")
+
+    return heal
+
+
+def _taken_back_meanwhile(scene: Scene) -> None:
+    """The handler stands still until NetworkManager's own timeout has taken the change back, and then goes on."""
+    scene.node.sh(f"kill -STOP {HANDLER}")
+    scene.node.sh(_TAKE_BACK_SOON)
+    eventually("no checkpoint", lambda: "Checkpoint/" not in scene.node.sh(_NO_CHECKPOINT), timeout=30)
+    scene.node.sh(f"kill -CONT {HANDLER}")
+
+
+def _deleted(*options: str) -> Callable[[Scene], None]:
+    def hit(scene: Scene) -> None:
+        name = scene.pod()
+        scene.cluster.kubectl("delete", "pod", "-n", HANDLER_NAMESPACE, name, "--wait=false", *options)
+        if not options:
+            eventually("the kubelet has asked it to end", lambda: _asked_to_end(scene, name), timeout=30)
+
+    return hit
+
+
+def _asked_to_end(scene: Scene, name: str) -> bool:
+    logs = scene.cluster.kubectl("logs", "-n", HANDLER_NAMESPACE, name, "--tail=20", check=False).stdout
+    return "stopping" in logs
+
+
+def _room_again(scene: Scene, story: Story) -> None:
+    story.wait("a failure", lambda v: v.phase in ("Retrying", "Failing"), timeout=60)
+    scene.node.sh(f"rm -rf {FULL}")
+
+
+def _writable_again(scene: Scene, story: Story) -> None:
+    story.wait("a failure", lambda v: v.phase in ("Retrying", "Failing"), timeout=60)
+    scene.node.sh(_READ_ONLY % "rw")
+
+
+def _clock(seconds: int) -> Callable[[Scene], None]:
+    def hit(scene: Scene) -> None:
+        scene.node.sh(f"date -s @{int(time.time()) + seconds} >/dev/null")
+
+    return hit
+
+
+def _clock_back(scene: Scene, story: Story) -> None:
+    story.wait("an end", lambda v: v.phase in ("Available", "Failing"), timeout=90)
+    scene.node.sh(f"date -s @{int(time.time())} >/dev/null")
+
+
+_ALL = (
+    Strike("cut", _cut, cuts=True, tells="interrupted"),
+    Strike("kill-handler", _shell(f"kill -9 {HANDLER}"), tells="interrupted"),
+    Strike("kill-networkmanager", _networkmanager_dies, tells="NetworkManager was restarted"),
+    Strike("kill-both", _both_die, tells="interrupted"),
+    Strike("stop-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), _goes_on_again(NETWORKMANAGER)),
+    Strike("stop-handler-past-timeout", _taken_back_meanwhile, tells="checkpoint"),
+    Strike("delete-pod", _deleted()),
+    Strike("force-delete-pod", _deleted("--force", "--grace-period=0"), tells="interrupted"),
+    Strike("out-of-memory", _shell(_OUT_OF_MEMORY), tells="interrupted"),
+    Strike("disk-full", _shell(_FILL), _room_again),
+    Strike("disk-read-only", _shell(_READ_ONLY % "ro"), _writable_again),
+    Strike("clock-forward", _clock(HOUR), _clock_back),
+    Strike("clock-back", _clock(-HOUR), _clock_back),
+)
+STRIKES: Mapping[str, Strike] = {strike.name: strike for strike in _ALL}
