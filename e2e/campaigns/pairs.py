@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from e2e.campaigns.attempt import apply_to, ended
@@ -20,42 +21,57 @@ APPLY_SECONDS = 180.0
 SETTLE_SECONDS = 30.0
 
 
-def alone(cluster: Cluster, node: Node, name: str, profiles: dict[str, str]) -> Json:
-    """What the node looks like when the state is applied to it as it was at first; it is as at first again after."""
-    policy = f"alone-{node.name}"
-    try:
-        with took_away(cluster, policy):
-            _apply(cluster, node, policy, name)
-            return steady_sight(node)
-    finally:
-        node.reset(profiles)
+def alone(cluster: Cluster, node: Node, names: Iterable[str]) -> dict[str, Json]:
+    """What the node looks like with each state by itself, from how it was at first and is again after each."""
+    profiles, first, found = node.profiles(), steady_sight(node), {}
+    for name in names:
+        policy = f"alone-{node.name}"
+        try:
+            with took_away(cluster, policy):
+                _apply(cluster, node, policy, name)
+                found[name] = steady_sight(node)
+        finally:
+            node.reset(profiles)
+        unlike = list(differences(first, _seen(node, first)))
+        assert not unlike, f"{node.name} is not as at first after {name}: {unlike}"
+    return found
 
 
 def walk(
-    cluster: Cluster, node: Node, names: Sequence[str], references: dict[str, Json], tell: Callable[[Trial], None]
+    cluster: Cluster,
+    node: Node,
+    names: Sequence[str],
+    references: dict[str, Json],
+    tell: Callable[[Trial], None],
+    *,
+    deadline: float = math.inf,
 ) -> None:
-    """One policy, edited from state to state; each step is a trial. It ends where a state does not become Available."""
+    """One policy, edited from state to state; each step is a trial. A state that does not become Available ends it."""
     policy = f"walk-{node.name}"
     with took_away(cluster, policy):
         _apply(cluster, node, policy, names[0])
         for before, after in pairwise(names):
+            if time.monotonic() > deadline:
+                return
             begun = time.monotonic()
             _apply(cluster, node, policy, after)
-            tell(_compared(node, f"{before}>{after}", references[after], begun))
+            unlike = tuple(differences(references[after], _seen(node, references[after])))
+            tell(Trial(f"{before}>{after}", node.name, time.monotonic() - begun, unlike))
 
 
-def _compared(node: Node, name: str, want: Json, begun: float) -> Trial:
+def _seen(node: Node, want: Json) -> Json:
+    """The sight that is wanted, once it is there; else the last one."""
     seen: list[Json] = []
 
-    def as_alone() -> bool:
+    def as_wanted() -> bool:
         seen.append(sight(node))
         return seen[-1] == want
 
     try:
-        eventually(name, as_alone, timeout=SETTLE_SECONDS, every=0.5)
+        eventually("as wanted", as_wanted, timeout=SETTLE_SECONDS, every=0.5)
     except AssertionError:
-        return Trial(name, node.name, time.monotonic() - begun, tuple(differences(want, seen[-1])))
-    return Trial(name, node.name, time.monotonic() - begun)
+        return seen[-1]
+    return want
 
 
 def _apply(cluster: Cluster, node: Node, policy: str, name: str) -> None:

@@ -18,6 +18,11 @@ rm -f /var/lib/NetworkManager/NetworkManager-intern.conf /run/NetworkManager/dev
 for nic in eth0 eth1 eth2; do
     ip link set $nic nomaster; ip address flush dev $nic; ip link set $nic down
 done
+for family in -4 -6; do
+    ip $family rule show | sed -n 's/^\([0-9]*\):.*/\1/p' | grep -vx -e 0 -e 32766 -e 32767 |
+        while read -r priority; do ip $family rule delete priority "$priority"; done
+    for kind in blackhole unreachable prohibit; do ip $family route flush table all type $kind; done
+done
 systemctl start NetworkManager
 """
 
