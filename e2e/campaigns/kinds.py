@@ -117,13 +117,13 @@ KINDS: tuple[Kind, ...] = (
         "api-rule",
         lambda u: {
             **_beside(u, default_route("eth1", DEAD, **{"table-id": 200})),
-            "route-rules": {"config": [{"ip-to": "10.96.0.0/16", "route-table": 200, "priority": 1000}]},
+            "route-rules": {"config": [{"ip-to": "10.96.0.0/16", "route-table": 200, "priority": 1100}]},
         },
         ("api-server",),
     ),
     Kind(
         "api-rule-blackhole",
-        lambda u: {"route-rules": {"config": [{"ip-to": f"{u.api}/32", "action": "blackhole", "priority": 1000}]}},
+        lambda u: {"route-rules": {"config": [{"ip-to": f"{u.api}/32", "action": "blackhole", "priority": 1100}]}},
         ("api-server",),
     ),
     # DNS

@@ -93,12 +93,12 @@ _STATED: Mapping[str, Json] = {
                 _route("192.0.2.128/25", metric=151, **{"table-id": TABLE}),
             ]
         },
-        "route-rules": {"config": [{"ip-from": "198.51.100.7/32", "route-table": TABLE, "priority": 1000}]},
+        "route-rules": {"config": [{"ip-from": "198.51.100.7/32", "route-table": TABLE, "priority": 1100}]},
     },
     "other-routes": {
         "interfaces": [_nic("eth1", ipv4=address("198.51.100.7"))],
         "routes": {"config": [_route("192.0.2.0/24", metric=150)]},
-        "route-rules": {"config": [{"ip-to": "192.0.2.0/25", "route-table": TABLE, "priority": 1001}]},
+        "route-rules": {"config": [{"ip-to": "192.0.2.0/25", "route-table": TABLE, "priority": 1101}]},
     },
     "bond": {"interfaces": [_bond("active-backup")]},
     "bond-balanced": {"interfaces": [_bond("balance-rr", ipv4=address("198.51.100.7"), mtu=1400)]},

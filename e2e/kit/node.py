@@ -19,7 +19,7 @@ for nic in eth0 eth1 eth2; do
     ip link set $nic nomaster; ip address flush dev $nic; ip link set $nic down
 done
 for family in -4 -6; do
-    ip $family rule show | sed -n 's/^\([0-9]*\):.*/\1/p' | grep -vx -e 0 -e 32766 -e 32767 |
+    ip $family rule show | grep -v l3mdev | cut -d: -f1 | grep -vx -e 0 -e 32766 -e 32767 |
         while read -r priority; do ip $family rule delete priority "$priority"; done
     for kind in blackhole unreachable prohibit; do ip $family route flush table all type $kind; done
 done
@@ -110,7 +110,7 @@ class Node:
         return {
             "links": [_loopback(_steady(link)) for link in links if not self._is_pod_link(link)],
             "routes": sorted(_key(_route(r)) for r in routes4 + routes6 if not self._is_left_out(r)),
-            "rules": [_steady(r) for r in rules4 + rules6],
+            "rules": [_steady(r) for r in rules4 + rules6 if "l3mdev" not in r],  # the kernel's, since the first VRF
             "files": lines[9],
         }
 
