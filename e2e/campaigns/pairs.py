@@ -28,7 +28,8 @@ def alone(cluster: Cluster, node: Node, names: Iterable[str]) -> dict[str, Json]
         policy = f"alone-{node.name}"
         try:
             with took_away(cluster, policy):
-                _apply(cluster, node, policy, name)
+                problem, evidence = _apply(cluster, node, policy, name)
+                assert not problem, f"{name} alone on {node.name}: {problem}\n{evidence}"
                 found[name] = steady_sight(node)
         finally:
             node.reset(profiles)
@@ -46,17 +47,21 @@ def walk(
     *,
     deadline: float = math.inf,
 ) -> None:
-    """One policy, edited from state to state; each step is a trial. A state that does not become Available ends it."""
+    """One policy, edited from state to state; each step is a trial."""
     policy = f"walk-{node.name}"
     with took_away(cluster, policy):
-        _apply(cluster, node, policy, names[0])
+        problem, evidence = _apply(cluster, node, policy, names[0])
+        assert not problem, f"{names[0]} on {node.name}: {problem}\n{evidence}"
         for before, after in pairwise(names):
             if time.monotonic() > deadline:
                 return
             begun = time.monotonic()
-            _apply(cluster, node, policy, after)
-            unlike = tuple(differences(references[after], _seen(node, references[after])))
-            tell(Trial(f"{before}>{after}", node.name, time.monotonic() - begun, unlike))
+            name, seen = f"{before}>{after}", references[after]
+            problem, evidence = _apply(cluster, node, policy, after)
+            if not problem:
+                seen = _seen(node, references[after])
+            unlike = tuple(filter(None, (problem, *differences(references[after], seen))))
+            tell(Trial(name, node.name, time.monotonic() - begun, unlike, evidence=evidence))
 
 
 def _seen(node: Node, want: Json) -> Json:
@@ -74,8 +79,10 @@ def _seen(node: Node, want: Json) -> Json:
     return want
 
 
-def _apply(cluster: Cluster, node: Node, policy: str, name: str) -> None:
-    """Returns when the node has made the state true. A failed attempt raises with all that there is to see."""
+def _apply(cluster: Cluster, node: Node, policy: str, name: str) -> tuple[str, str]:
+    """Returns when the attempt has ended: empty where the node has made the state true, else why not, and evidence."""
     generation = apply_to(cluster, node, policy, STATES[name])
     enactment = ended(cluster, node, policy, generation, timeout=APPLY_SECONDS)
-    assert condition(enactment, "Available").get("status") == "True", f"{name} on {node.name}: {cluster.tell(policy)}"
+    if condition(enactment, "Available").get("status") == "True":
+        return "", ""
+    return condition(enactment, "Failing").get("message", "neither Available nor Failing"), cluster.tell(policy)
