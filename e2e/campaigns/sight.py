@@ -16,7 +16,9 @@ Json = dict[str, Any]
 _BY_CHANCE = {"vrf": {"address"}}
 """By kind of link: what the kernel draws lots for."""
 _WALKING = frozenset({"active_slave", "ad_info", "ad_aggregator_id", "ad_actor_oper_port_state"})
-_ALSO_WALKING = frozenset({"ad_partner_oper_port_state", "mii_status", "link_failure_count", "queue_id"})
+_ALSO_WALKING = frozenset({"ad_partner_oper_port_state", "mii_status", "link_failure_count", "fdb_n_learned"})
+_PORT_NUMBERS = frozenset({"id", "no", "designated_port"})
+"""A bridge numbers its ports in the order in which they happen to come."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -53,7 +55,11 @@ def differences(want: Any, have: Any, path: str = "") -> Iterator[str]:
 
 
 def _link(link: Json) -> Json:
-    kind = link.get("linkinfo", {}).get("info_kind", "")
+    info = dict(link.get("linkinfo", {}))
+    kind = info.get("info_kind", "")
+    if "info_slave_data" in info:
+        info["info_slave_data"] = {k: v for k, v in info["info_slave_data"].items() if k not in _PORT_NUMBERS}
+        link = {**link, "linkinfo": info}
     return {k: _still(v) for k, v in link.items() if k not in _BY_CHANCE.get(kind, ())}
 
 
