@@ -12,7 +12,9 @@ pytest_plugins = ["pytester"]
 
 
 def _ran(pytester: pytest.Pytester, claims: Path, lane: int) -> list[str]:
-    recorder = pytester.inline_run("-p", "no:cacheprovider", "-p", "no:asyncio", plugins=[Lanes(claims, lane)])
+    recorder = pytester.inline_run(
+        "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function", plugins=[Lanes(claims, lane)]
+    )
     return [report.nodeid for report in recorder.getreports("pytest_runtest_logreport") if report.when == "call"]
 
 
