@@ -76,8 +76,20 @@ class Failure(Model, frozen=True):
 class ProbeResult(Model, frozen=True):
     """How one connectivity probe ended."""
 
-    name: Annotated[str, describe("The probe: ping, dns, api-server or node-readiness.")] = ""
-    result: Annotated[str, describe("How it ended, as one word.")] = ""
+    name: Annotated[
+        str,
+        describe(
+            "The probe: ping-ipv4, ping-ipv6, dns-ipv4, dns-ipv6, api-server, node-readiness; or tcp, http or https"
+            " with what it reaches for."
+        ),
+    ] = ""
+    result: Annotated[
+        str,
+        describe(
+            "Passed, Failed, or Skipped: it did not work before the change, or what it looks for was taken away on"
+            " purpose."
+        ),
+    ] = ""
     milliseconds: Annotated[int, describe("How long it took from the apply until it passed or was given up.")] = 0
     message: Annotated[str, describe("What it saw, in a sentence.")] = ""
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 __all__ = [
-    "DNSProbeConfiguration",
     "LogLevel",
     "MetricsConfiguration",
     "NMState",
     "NMStateSpec",
     "NMStateStatus",
-    "ProbeConfiguration",
     "SelfSignConfiguration",
 ]
 
@@ -19,6 +17,7 @@ from msgspec import field
 
 from nmstate_k8s.api.conditions import Condition
 from nmstate_k8s.api.model import Model
+from nmstate_k8s.api.probes import Probes
 from nmstate_k8s.api.scheduling import Affinity, Toleration
 from nmstate_k8s.api.schema import NodeSelector, describe
 
@@ -44,28 +43,6 @@ class SelfSignConfiguration(Model, frozen=True):
         str,
         describe("How long before the end of the old certificate the new one is made.", pattern=_DURATION),
     ] = "24h0m0s"
-
-
-class DNSProbeConfiguration(Model, frozen=True):
-    """What the dns probe asks for."""
-
-    host: Annotated[str, describe("The name that a DNS server of the node must resolve.", maxLength=253)] = (
-        "root-servers.net"
-    )
-
-
-class ProbeConfiguration(Model, frozen=True):
-    """How it is verified that a node is still reachable after a change."""
-
-    dns: Annotated[DNSProbeConfiguration, describe("What the dns probe asks for.")] = DNSProbeConfiguration()
-    timeout_seconds: Annotated[
-        int,
-        describe(
-            "How long, after a change, the probes together may take until they all pass. Default: 120.",
-            minimum=1,
-            maximum=200,
-        ),
-    ] = 120
 
 
 class MetricsConfiguration(Model, frozen=True):
@@ -101,8 +78,11 @@ class NMStateSpec(Model, frozen=True):
         describe("How long the certificates that we sign ourselves live."),
     ] = None
     probe_configuration: Annotated[
-        ProbeConfiguration | None,
-        describe("How it is verified that a node is still reachable after a change."),
+        Probes | None,
+        describe(
+            "How it is verified that a node is still reachable after a change. A policy may say otherwise for itself,"
+            " field by field, in its spec.probes."
+        ),
     ] = None
     metrics_configuration: Annotated[MetricsConfiguration | None, describe("Where metrics are served.")] = None
     allow_dispatch: Annotated[

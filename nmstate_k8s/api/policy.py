@@ -48,8 +48,8 @@ class PolicySpec(Model, frozen=True):
     probes: Annotated[
         Probes | None,
         describe(
-            "How it is verified that a node is still reachable after this policy was applied there. What is not"
-            " said here is as the NMState's probeConfiguration has it."
+            "How it is verified that a node is still reachable after this policy was applied there. Each field that"
+            " is not said here is as the NMState's probeConfiguration has it."
         ),
     ] = None
 

@@ -10,12 +10,13 @@ __all__ = ["NodeSettings"]
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from nmstate_k8s.api.probes import Probes
 from nmstate_k8s.apps.settings import Environment, SettingsError, log_level
 from nmstate_k8s.domain.host.failpoints import Failpoints
-from nmstate_k8s.domain.host.probes.plan import PROBE_SECONDS, ProbePlan
+from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan, plan_for
 from nmstate_k8s.domain.host.retries import Retries
-
-ROOT_SERVERS = "root-servers.net"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,6 @@ class NodeSettings:
     log_level: str
     lock_file: Path
     """Held by the one handler of the node; what outlives the pod lies beside it."""
-    dns_host: str
     probes: ProbePlan
     """What is probed where a policy says nothing about it."""
     allow_dispatch: bool
@@ -43,7 +43,7 @@ class NodeSettings:
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> NodeSettings:
-        """Read NODE_NAME, POD_NAME, NMSTATE_INSTANCE_NODE_LOCK_FILE, NNCP_*, PROBE_* and NMSTATE_FAILPOINTS (tests)."""
+        """Read NODE_NAME, POD_NAME, NMSTATE_INSTANCE_NODE_LOCK_FILE, NNCP_*, PROBES and NMSTATE_FAILPOINTS (tests)."""
         env = environment or Environment()
         node = env.text("NODE_NAME")
         lock_file = Path(env.text("NMSTATE_INSTANCE_NODE_LOCK_FILE", "/var/k8s_nmstate/handler_lock"))
@@ -57,8 +57,7 @@ class NodeSettings:
             health_address=env.text("HEALTH_ADDRESS", "127.0.0.1:8081"),
             log_level=log_level(env),
             lock_file=lock_file,
-            dns_host=env.text("PROBE_DNS_HOST", ROOT_SERVERS),
-            probes=ProbePlan(float(env.integer("PROBE_TIMEOUT_SECONDS", int(PROBE_SECONDS), minimum=1))),
+            probes=_probes(env.text("PROBES", "{}")),
             allow_dispatch=env.choice("ALLOW_DISPATCH", ("false", "true")) == "true",
             retries=Retries(
                 attempts=env.integer("NNCP_MAX_RETRIES", 5, minimum=1),
@@ -67,3 +66,11 @@ class NodeSettings:
             ),
             failpoints=failpoints,
         )
+
+
+def _probes(text: str) -> ProbePlan:
+    """An NMState's probeConfiguration, as JSON."""
+    try:
+        return plan_for(msgspec.json.decode(text, type=Probes), DEFAULT_PLAN)
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"PROBES cannot be read: {error}") from error

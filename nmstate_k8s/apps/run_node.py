@@ -8,7 +8,6 @@ from __future__ import annotations
 __all__ = ["main", "run"]
 
 import asyncio
-import socket
 import sys
 
 from nmstate_k8s.api.meta import HANDLER_MANAGER
@@ -35,10 +34,7 @@ from nmstate_k8s.domain.host.journal import Journal
 from nmstate_k8s.domain.host.lock import NodeLock
 from nmstate_k8s.domain.host.netlink import NetlinkWatch
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost, nmstate_version
-from nmstate_k8s.domain.host.probes.cluster import ApiServerProbe, NodeReadinessProbe
-from nmstate_k8s.domain.host.probes.dns import DnsProbe
-from nmstate_k8s.domain.host.probes.ping import PingProbe
-from nmstate_k8s.domain.host.probes.runner import ProbeRunner
+from nmstate_k8s.domain.host.probes.node import NodeProbes
 from nmstate_k8s.domain.host.protocol import Host
 from nmstate_k8s.domain.host.secrets import Redactor
 from nmstate_k8s.domain.host.transaction import Transactions
@@ -88,16 +84,6 @@ def _transactions(
     reporter: NodeStateReporter,
 ) -> Transactions:
     client, clock = manager.client, manager.clock
-    probes = ProbeRunner(
-        [
-            PingProbe(socket.AF_INET),
-            PingProbe(socket.AF_INET6),
-            DnsProbe(settings.dns_host, name_servers=host.name_servers),
-            ApiServerProbe(client),
-            NodeReadinessProbe(client, settings.node),
-        ],
-        clock=clock,
-    )
     node = Object.from_dict({"metadata": {"name": settings.node, "uid": settings.node}}, NODES)
 
     def notify(reason: str, note: str, *, warning: bool = True) -> None:
@@ -105,7 +91,7 @@ def _transactions(
 
     executor = Executor(
         host,
-        probes,
+        NodeProbes(client, settings.node, name_servers=host.name_servers, clock=clock),
         Journal(settings.journal),
         clock=clock,
         notify=notify,

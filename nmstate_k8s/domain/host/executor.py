@@ -14,7 +14,8 @@ from nmstate_k8s.domain.host import requests
 from nmstate_k8s.domain.host.boot import boot_id, milliseconds_since_boot
 from nmstate_k8s.domain.host.journal import Journal, Record, sync_files
 from nmstate_k8s.domain.host.prepare import Prepared, prepare
-from nmstate_k8s.domain.host.probes.runner import ProbeRunner
+from nmstate_k8s.domain.host.probes.plan import ProbePlan
+from nmstate_k8s.domain.host.probes.runner import ProbeRunner, Selection
 from nmstate_k8s.domain.host.protocol import Host
 
 __all__ = ["Executor", "Notify", "PROFILES"]
@@ -38,7 +39,7 @@ class Executor:
     def __init__(
         self,
         host: Host,
-        probes: ProbeRunner,
+        probes: Callable[[ProbePlan], ProbeRunner],
         journal: Journal,
         *,
         clock: Clock,
@@ -86,10 +87,10 @@ class Executor:
     async def _read_state(self, _: requests.ReadState) -> bytes:
         return await self._host.show()
 
-    async def _prepare(self, request: requests.Prepare) -> tuple[Prepared, tuple[str, ...], Record | None]:
+    async def _prepare(self, request: requests.Prepare) -> tuple[Prepared, Selection, Record | None]:
         """What to do and which probes work, side by side; where there is nothing to do, nobody waits for probes."""
         task = request.task
-        selecting = asyncio.ensure_future(self._probes.select())
+        selecting = asyncio.ensure_future(self._probes(task.probes).select())
         try:
             record = await asyncio.to_thread(self._journal.read)
             prepared = await prepare(
@@ -100,8 +101,8 @@ class Executor:
                 request.before,
                 allow_dispatch=self._allow_dispatch,
             )
-            selected = await selecting if prepared.change and not prepared.fault else ()
-            return prepared, selected, record
+            selection = await selecting if prepared.change and not prepared.fault else Selection()
+            return prepared, selection, record
         finally:
             selecting.cancel()
             await asyncio.gather(selecting, return_exceptions=True)
@@ -137,9 +138,8 @@ class Executor:
         return await self._host.networkmanager()
 
     async def _run_probes(self, request: requests.RunProbes) -> Any:
-        results = await self._probes.run(
-            request.names, total_seconds=request.plan.total_seconds, desired=request.desired
-        )
+        runner, seconds = self._probes(request.plan), request.plan.total_seconds
+        results = await runner.run(request.names, total_seconds=seconds, change=request.change)
         if any(result.milliseconds > LONG_AWAY_MILLISECONDS for result in results):
             # The network is back only now: whoever gave up meanwhile need not wait for his next try.
             self._network_changed()

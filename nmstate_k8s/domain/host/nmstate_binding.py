@@ -25,6 +25,8 @@ _log = structlog.get_logger(__name__)
 
 _LEVELS = {40: "error", 30: "warning", 20: "info"}
 MAX_LINE = 1_000
+NAME_SERVERS_SECONDS = 2.0
+"""A probe that waits for longer is over anyway."""
 _CHANGES = frozenset({"apply", "commit", "rollback"})
 """Calls whose log is told. What the others say, every minute or thrice in a transaction, is for debugging."""
 _CHATTY = "nispor::"
@@ -43,6 +45,8 @@ class LibnmstateHost:
 
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="libnmstate")
+        self._asker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dbus")
+        """For what is asked of NetworkManager while libnmstate is at work."""
 
     async def show(self) -> bytes:
         return await self._call("show", lambda raw, log: raw.show(log=log))
@@ -80,11 +84,16 @@ class LibnmstateHost:
         return NetworkManager(found.owner, found.version, checkpoints)
 
     async def name_servers(self) -> list[str]:
-        return await self._call("name_servers", lambda raw, log: raw.name_servers(log=log))
+        def ask(raw: ModuleType, log: list[Any]) -> list[str]:
+            found: list[str] = raw.name_servers(timeout_seconds=NAME_SERVERS_SECONDS, log=log)
+            return found
+
+        return await asyncio.get_running_loop().run_in_executor(self._asker, _carry_out, "name_servers", ask)
 
     def close(self) -> None:
         """Let the worker end after the call that it is at. Nothing can be asked any more."""
         self._worker.shutdown(wait=False)
+        self._asker.shutdown(wait=False)
 
     async def _meant(self, name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
         try:

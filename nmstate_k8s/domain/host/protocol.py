@@ -77,4 +77,4 @@ class Host(Protocol):
         """
 
     async def name_servers(self) -> list[str]:
-        """The DNS servers in use."""
+        """The DNS servers in use, without waiting for other calls."""

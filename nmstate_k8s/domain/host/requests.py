@@ -8,6 +8,7 @@ from typing import Any
 
 from nmstate_k8s.domain.host.journal import Record
 from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan
+from nmstate_k8s.domain.host.probes.result import NO_CHANGE, Change
 from nmstate_k8s.domain.host.protocol import NetworkManager
 
 __all__ = [
@@ -66,7 +67,7 @@ class ReadState(Request):
 
 @dataclass(frozen=True, slots=True)
 class Prepare(Request):
-    """What there is to do, and meanwhile which probes work: answers (Prepared, names of probes, open `Record`)."""
+    """What there is to do, and meanwhile which probes work: answers (Prepared, `Selection`, open `Record`)."""
 
     task: Task
     before: bytes
@@ -117,7 +118,7 @@ class RunProbes(Request):
 
     names: tuple[str, ...]
     plan: ProbePlan
-    desired: bytes = b""
+    change: Change = NO_CHANGE
 
 
 @dataclass(frozen=True, slots=True)

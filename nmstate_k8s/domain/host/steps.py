@@ -28,7 +28,8 @@ from nmstate_k8s.domain.host.fault import Fault, fault_of
 from nmstate_k8s.domain.host.foreign import next_foreign
 from nmstate_k8s.domain.host.journal import Record
 from nmstate_k8s.domain.host.prepare import Prepared
-from nmstate_k8s.domain.host.probes.result import ProbeResult
+from nmstate_k8s.domain.host.probes.result import NO_CHANGE, Change, ProbeResult
+from nmstate_k8s.domain.host.probes.runner import Selection
 from nmstate_k8s.domain.host.protocol import NetworkManager
 from nmstate_k8s.domain.host.requests import (
     Apply,
@@ -73,6 +74,7 @@ class State:
     kept: bool = False
     """Committed: from here on there is no way back."""
     probes: tuple[ProbeResult, ...] = ()
+    """How they ended; of those that were not selected, why."""
     fault: Fault | None = None
     stranded: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
@@ -100,14 +102,16 @@ def _read(state: State, before: bytes) -> Next:
     return replace(state, before=before), "prepare"
 
 
-def _prepared(state: State, answer: tuple[Prepared, tuple[str, ...], Record | None]) -> Next:
+def _prepared(state: State, answer: tuple[Prepared, Selection, Record | None]) -> Next:
     """Nothing to do is the end, unless an earlier transaction is open: then what is there has to be proven."""
-    prepared, selected, open_record = answer
+    prepared, selection, open_record = answer
     if prepared.fault:
         return replace(state, prepared=prepared, fault=prepared.fault), END
+    selected = selection.names
     if open_record:
         selected = tuple(dict.fromkeys((*selected, *open_record.probes)))
-    state = replace(state, prepared=prepared, selected=selected)
+    left_out = tuple(result for result in selection.left_out if result.name not in selected)
+    state = replace(state, prepared=prepared, selected=selected, probes=left_out)
     return (state, "inspect") if prepared.change or open_record else (state, END)
 
 
@@ -171,7 +175,8 @@ def _located(state: State, manager: NetworkManager) -> Next:
 
 
 def _probed(state: State, results: tuple[ProbeResult, ...]) -> Next:
-    state = replace(state, probes=results)
+    left_out = tuple(result for result in state.probes if result.name not in state.selected)
+    state = replace(state, probes=results + left_out)
     failed = [result for result in results if result.result == "Failed"]
     if not failed:
         return state, "check"
@@ -300,12 +305,12 @@ STEPS: Mapping[str, Step] = {
     "inspect": Step(lambda _: Inspect(), _inspected, _stops("inspect")),
     "leftover": Step(_pending, _again, _stops("inspect")),
     "foreign": Step(_pending, _again, _again),
-    "prove": Step(lambda state: _probes(state, _desired(state)), _proven, _stops("probe")),
+    "prove": Step(lambda state: _probes(state, _change(state)), _proven, _stops("probe")),
     "journal": Step(lambda state: WriteJournal(_of(state)), lambda state, _: (state, "apply"), _shuts("journal")),
     "apply": Step(lambda state: Apply(_desired(state), CHECKPOINT_SECONDS), _applied, _returns("apply")),
     "locate": Step(lambda _: FindCheckpoints(), _located, _returns("locate")),
     "note": Step(lambda state: WriteJournal(_of(state)), lambda state, _: (state, "probe"), _returns("journal")),
-    "probe": Step(lambda state: _probes(state, _desired(state)), _probed, _returns("probe")),
+    "probe": Step(lambda state: _probes(state, _change(state)), _probed, _returns("probe")),
     "check": Step(lambda _: FindCheckpoints(), _checked, _returns("commit")),
     "commit": Step(lambda state: Commit(_of(state).checkpoint), _committed, _returns("commit")),
     "sync": Step(lambda _: SyncProfiles(), lambda state, _: (state, "close"), _committed_but),
@@ -320,8 +325,12 @@ STEPS: Mapping[str, Step] = {
 }
 
 
-def _probes(state: State, desired: bytes = b"") -> RunProbes:
-    return RunProbes(state.selected, _task(state).probes, desired)
+def _probes(state: State, change: Change = NO_CHANGE) -> RunProbes:
+    return RunProbes(state.selected, _task(state).probes, change)
+
+
+def _change(state: State) -> Change:
+    return Change(_desired(state), state.before)
 
 
 def _task(state: State) -> Task:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 __all__ = ["HANDLER_NAME", "daemon_set"]
 
+import msgspec
+
 from nmstate_k8s.api.meta import HANDLER_COMPONENT
 from nmstate_k8s.api.model import to_json
 from nmstate_k8s.api.probes import LONGEST_PROBE_SECONDS
@@ -124,8 +126,7 @@ def _environment(stack: Stack) -> dict[str, str]:
         "NMSTATE_INSTANCE_NODE_LOCK_FILE": "/var/k8s_nmstate/handler_lock",
     }
     if stack.spec.probe_configuration is not None:
-        told["PROBE_DNS_HOST"] = stack.spec.probe_configuration.dns.host
-        told["PROBE_TIMEOUT_SECONDS"] = str(stack.spec.probe_configuration.timeout_seconds)
+        told["PROBES"] = msgspec.json.encode(stack.spec.probe_configuration).decode()
     if stack.spec.allow_dispatch:
         told["ALLOW_DISPATCH"] = "true"
     return told | dict(sorted((stack.settings.handler_environment or {}).items()))

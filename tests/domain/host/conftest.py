@@ -58,11 +58,12 @@ class StubProbe:
 
     def __init__(self, name: str, works: Callable[[], bool], *, always: bool = False) -> None:
         self.name = name
+        self.kind = name.partition(" ")[0]
         self.always = always
         self.try_seconds = 0.2
         self.works = works
 
-    async def attempt(self, desired: bytes) -> None:
+    async def attempt(self, change: Any) -> None:
         if not self.works():
             raise ProbeFailed("no answer")
 
@@ -117,7 +118,7 @@ class Rig:
             failpoints = Failpoints.parse(failpoints)
         executor = Executor(
             self.host,
-            ProbeRunner(self.probes, clock=self.clock),
+            lambda _: ProbeRunner(self.probes, clock=self.clock),
             self.journal,
             clock=self.clock,
             notify=lambda reason, note, *, warning=True: self.notices.append((reason, warning)),

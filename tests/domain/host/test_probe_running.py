@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
-import dns.message
-import dns.rcode
-import dns.rrset
 import msgspec
 import pytest
-import pytest_asyncio
 
 from nmstate_k8s.core.errors import Forbidden, Unavailable
-from nmstate_k8s.domain.host.errors import HostUnavailable
 from nmstate_k8s.domain.host.probes import ping
 from nmstate_k8s.domain.host.probes.cluster import ApiServerProbe, NodeReadinessProbe
-from nmstate_k8s.domain.host.probes.dns import DnsProbe
 from nmstate_k8s.domain.host.probes.icmp import echo
 from nmstate_k8s.domain.host.probes.ping import PingProbe
-from nmstate_k8s.domain.host.probes.result import ProbeFailed, ProbeSkipped
+from nmstate_k8s.domain.host.probes.result import NO_CHANGE, Change, ProbeFailed, ProbeSkipped
 from nmstate_k8s.domain.host.probes.routes import Gateway, default_gateways
 from nmstate_k8s.domain.host.probes.runner import SELECT_SECONDS, ProbeRunner
 from nmstate_k8s.testing.clock import LoopClock
@@ -31,11 +24,11 @@ class Scripted:
     """A probe that does what it is told, try by try; the last one again and again."""
 
     def __init__(self, name: str, *tries: Any, always: bool = False, seconds: float = 2.0) -> None:
-        self.name, self.always, self.try_seconds = name, always, seconds
+        self.name, self.kind, self.always, self.try_seconds = name, name, always, seconds
         self.tries = list(tries)
         self.count = 0
 
-    async def attempt(self, desired: bytes) -> None:
+    async def attempt(self, change: Any) -> None:
         step = self.tries[min(self.count, len(self.tries) - 1)]
         self.count += 1
         if isinstance(step, float):
@@ -55,7 +48,10 @@ async def test_selection_costs_three_seconds_at_most_together() -> None:
         Scripted("ok", None),
     ]
     begun = asyncio.get_running_loop().time()
-    assert await ProbeRunner(probes, clock=LoopClock()).select() == ("api-server", "ok")
+    selection = await ProbeRunner(probes, clock=LoopClock()).select()
+    assert selection.names == ("api-server", "ok")
+    assert [(left.name, left.result) for left in selection.left_out] == [("ping", "Skipped"), ("dns", "Skipped")]
+    assert "no answer within 3 s" in selection.left_out[0].message
     assert asyncio.get_running_loop().time() - begun == pytest.approx(SELECT_SECONDS)
     assert probes[2].count == 0
 
@@ -129,6 +125,14 @@ def gateways(**by_family: Gateway | None) -> Any:
     return lambda family: [gateway] if (gateway := by_family.get(names[family])) else []
 
 
+def change(*interfaces: Any, **desired: Any) -> Change:
+    """A desired state on a node that has eth0."""
+    return Change(
+        msgspec.json.encode({"interfaces": interfaces, **desired}),
+        msgspec.json.encode({"interfaces": [{"name": "eth0", "type": "ethernet"}]}),
+    )
+
+
 V4 = Gateway("192.0.2.1", "br1", 0)
 
 
@@ -136,8 +140,8 @@ V4 = Gateway("192.0.2.1", "br1", 0)
 async def test_no_default_route_fails_and_names_the_family(silent_echo: None) -> None:
     """A default route in another table is no gateway: `default_gateways` does not tell it."""
     with pytest.raises(ProbeFailed, match="no default gateway for IPv4 in the main table"):
-        await PingProbe(socket.AF_INET, gateways=gateways()).attempt(b"{}")
-    await PingProbe(socket.AF_INET, gateways=gateways(v4=V4)).attempt(b"{}")
+        await PingProbe("ipv4", gateways=gateways()).attempt(NO_CHANGE)
+    await PingProbe("ipv4", gateways=gateways(v4=V4)).attempt(NO_CHANGE)
 
 
 @pytest.mark.parametrize(
@@ -152,95 +156,16 @@ async def test_no_default_route_fails_and_names_the_family(silent_echo: None) ->
 @pytest.mark.asyncio
 async def test_ipv6_is_not_missed_where_the_state_takes_it_away(interface: Any, skipped: bool) -> None:
     """A new bridge of which only IPv4 is wanted; but never where the state says nothing of it."""
-    probe = PingProbe(socket.AF_INET6, gateways=gateways(v4=V4, v6=None))
+    probe = PingProbe("ipv6", gateways=gateways(v4=V4, v6=None))
     with pytest.raises(ProbeSkipped if skipped else ProbeFailed):
-        await probe.attempt(msgspec.json.encode({"interfaces": [interface]}))
+        await probe.attempt(change(interface))
 
 
 @pytest.mark.asyncio
 async def test_ipv6_is_missed_where_ipv4_is_gone_too() -> None:
     """A node without any gateway is cut off, whatever the state says."""
     with pytest.raises(ProbeFailed):
-        await PingProbe(socket.AF_INET6, gateways=gateways()).attempt(
-            msgspec.json.encode({"interfaces": [{"name": "br1", "ipv6": {"enabled": False}}]})
-        )
-
-
-class Zone(asyncio.DatagramProtocol):
-    """A DNS server with one name."""
-
-    def __init__(self, name: str, kind: str, rcode: int = dns.rcode.NOERROR) -> None:
-        self.name, self.kind, self.rcode = name, kind, rcode
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, address: Any) -> None:
-        query = dns.message.from_wire(data)
-        answer = dns.message.make_response(query)
-        answer.set_rcode(self.rcode)
-        question = query.question[0]
-        if str(question.name) == self.name and dns.rdatatype.to_text(question.rdtype) == self.kind and not self.rcode:
-            value = "ns.example." if self.kind == "NS" else "192.0.2.7"
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", self.kind, value))
-        self.transport.sendto(answer.to_wire(), address)
-
-
-@pytest_asyncio.fixture
-async def zone() -> AsyncIterator[Any]:
-    made: list[Any] = []
-
-    async def serve(*arguments: Any) -> int:
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: Zone(*arguments), local_addr=("127.0.0.1", 0))
-        made.append(transport)
-        return int(transport.get_extra_info("sockname")[1])
-
-    yield serve
-    for transport in made:
-        transport.close()
-
-
-def probe(host: str, port: int, *servers: str) -> DnsProbe:
-    async def known() -> list[str]:
-        return list(servers)
-
-    made = DnsProbe(host, name_servers=known, port=port)
-    made.try_seconds = 1.0
-    return made
-
-
-@pytest.mark.asyncio
-async def test_one_server_that_answers_is_enough(zone: Any) -> None:
-    """root-servers.net is asked for name servers, another host for addresses; a dead server beside is no harm."""
-    port = await zone("root-servers.net.", "NS")
-    await probe("root-servers.net", port, "127.0.0.2", "127.0.0.1").attempt(b"")
-    port = await zone("host.example.", "A")
-    await probe("host.example", port, "127.0.0.1").attempt(b"")
-
-
-@pytest.mark.asyncio
-async def test_no_answer_for_the_name_fails_with_the_reason(zone: Any) -> None:
-    """What each server said is told."""
-    port = await zone("host.example.", "A", dns.rcode.SERVFAIL)
-    with pytest.raises(ProbeFailed, match=r"127\.0\.0\.1: SERVFAIL"):
-        await probe("host.example", port, "127.0.0.1").attempt(b"")
-    port = await zone("other.example.", "A")
-    with pytest.raises(ProbeFailed, match=r"127\.0\.0\.1 knows no A"):
-        await probe("host.example", port, "127.0.0.1").attempt(b"")
-
-
-@pytest.mark.asyncio
-async def test_no_dns_server_at_all_fails() -> None:
-    """An apply that takes the last server away is noticed."""
-    with pytest.raises(ProbeFailed, match="there is no DNS server"):
-        await probe("host.example", 53).attempt(b"")
-
-    async def unknown() -> list[str]:
-        raise HostUnavailable("NetworkManagerUnavailable", "does not answer")
-
-    with pytest.raises(ProbeFailed, match="does not answer"):
-        await DnsProbe("host.example", name_servers=unknown).attempt(b"")
+        await PingProbe("ipv6", gateways=gateways()).attempt(change({"name": "br1", "ipv6": {"enabled": False}}))
 
 
 class Server:
@@ -262,11 +187,11 @@ async def test_the_api_server_answers_whatever_it_says() -> None:
     """Over a new connection; a refusal is an answer, an overloaded proxy is none."""
     for answer in (b"ok", Forbidden("no", status=403)):
         server: Any = Server(answer)
-        await ApiServerProbe(server).attempt(b"")
+        await ApiServerProbe(server).attempt(NO_CHANGE)
         assert server.fresh == [True]
     for error in (Unavailable("refused"), Unavailable("bad gateway", status=502)):
         with pytest.raises(ProbeFailed):
-            await ApiServerProbe(Server(error)).attempt(b"")  # type: ignore[arg-type]
+            await ApiServerProbe(Server(error)).attempt(NO_CHANGE)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +208,7 @@ async def test_the_node_must_be_ready(conditions: Any, ready: bool) -> None:
     body = msgspec.json.encode({"metadata": {"name": "n"}, "status": {"conditions": conditions}})
     probe: Any = NodeReadinessProbe(Server(body), "n")  # type: ignore[arg-type]
     if ready:
-        await probe.attempt(b"")
+        await probe.attempt(NO_CHANGE)
     else:
         with pytest.raises(ProbeFailed, match="not Ready"):
-            await probe.attempt(b"")
+            await probe.attempt(NO_CHANGE)

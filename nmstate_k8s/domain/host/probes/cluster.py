@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from nmstate_k8s.api.probes import ProbeKind
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import ApiError
 from nmstate_k8s.core.objects import Object
-from nmstate_k8s.domain.host.probes.result import ProbeFailed
+from nmstate_k8s.domain.host.probes.result import Change, ProbeFailed
 from nmstate_k8s.domain.kinds import NODES
 
 __all__ = ["ApiServerProbe", "NodeReadinessProbe"]
@@ -19,13 +20,14 @@ class ApiServerProbe:
     """The API server answers over a new connection, whatever it says."""
 
     name = "api-server"
+    kind: ProbeKind = "api-server"
     always = True
     try_seconds = 5.0
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def attempt(self, desired: bytes) -> None:
+    async def attempt(self, change: Change) -> None:
         try:
             await self._client.request("GET", "/readyz", new_connection=True)
         except ApiError as error:
@@ -37,6 +39,7 @@ class NodeReadinessProbe:
     """The Node is Ready."""
 
     name = "node-readiness"
+    kind: ProbeKind = "node-readiness"
     always = True
     try_seconds = 5.0
 
@@ -44,7 +47,7 @@ class NodeReadinessProbe:
         self._client = client
         self._node = node
 
-    async def attempt(self, desired: bytes) -> None:
+    async def attempt(self, change: Change) -> None:
         try:
             raw = await self._client.request("GET", NODES.path(self._node), new_connection=True)
         except ApiError as error:

@@ -1,4 +1,4 @@
-"""One ICMP echo on a socket of our own, through a given interface.
+"""ICMP echoes on a socket of our own, through a given interface, until one is answered.
 
 Needs CAP_NET_RAW. The payload is random, so that an answer to somebody else's echo is not taken for ours.
 """
@@ -18,6 +18,8 @@ _REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
 _REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
 _ICMPV6_FILTER = 1
 _HEADER = struct.Struct("!BBHHH")
+RESEND_SECONDS = 0.5
+"""A lost packet costs no more than that."""
 
 
 async def echo(address: str, interface: str) -> None:
@@ -61,7 +63,17 @@ async def _exchange(raw: socket.socket, family: int, target: tuple[str, int] | t
     header = _HEADER.pack(_REQUEST[socket.AddressFamily(family)], 0, 0, identifier, 1)
     checksum = _checksum(header + token) if family == socket.AF_INET else 0  # the kernel fills in ICMPv6's
     packet = _HEADER.pack(_REQUEST[socket.AddressFamily(family)], 0, checksum, identifier, 1) + token
-    await loop.sock_sendto(raw, packet, target)
+    while True:
+        await loop.sock_sendto(raw, packet, target)
+        try:
+            async with asyncio.timeout(RESEND_SECONDS):
+                return await _answer(raw, family, identifier, token)
+        except TimeoutError:
+            continue
+
+
+async def _answer(raw: socket.socket, family: int, identifier: int, token: bytes) -> None:
+    loop = asyncio.get_running_loop()
     while True:
         answer = await loop.sock_recv(raw, 2048)
         if family == socket.AF_INET:

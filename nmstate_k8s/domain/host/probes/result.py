@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-__all__ = ["Probe", "ProbeFailed", "ProbeResult", "ProbeSkipped"]
+from nmstate_k8s.api.probes import ProbeKind
+
+__all__ = ["NO_CHANGE", "Change", "Probe", "ProbeFailed", "ProbeResult", "ProbeSkipped"]
 
 
 class ProbeFailed(Exception):
@@ -17,10 +19,22 @@ class ProbeSkipped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to the node before a try: states as JSON, empty where nothing was."""
+
+    desired: bytes = b""
+    before: bytes = b""
+
+
+NO_CHANGE = Change()
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """How a probe ended."""
+    """How a probe ended. Skipped: it was not chosen, or has nothing to look for any more."""
 
     name: str
+    kind: ProbeKind
     result: Literal["Passed", "Failed", "Skipped"]
     milliseconds: int
     message: str = ""
@@ -31,7 +45,11 @@ class Probe(Protocol):
 
     @property
     def name(self) -> str:
-        """As the contract calls it: stands in messages."""
+        """Stands in messages, and is no other probe's."""
+
+    @property
+    def kind(self) -> ProbeKind:
+        """As the contract calls it."""
 
     @property
     def always(self) -> bool:
@@ -41,8 +59,8 @@ class Probe(Protocol):
     def try_seconds(self) -> float:
         """How long one try may take."""
 
-    async def attempt(self, desired: bytes) -> None:
-        """Try once. `desired` is what was applied, empty before.
+    async def attempt(self, change: Change) -> None:
+        """Try once, after this change.
 
         :raises ProbeFailed: it did not work.
         :raises ProbeSkipped: there is nothing to try, and that is meant.
