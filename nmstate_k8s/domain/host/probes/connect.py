@@ -6,6 +6,7 @@ Every address of a name is tried at once. Of an answer over HTTP only the first 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -98,7 +99,7 @@ async def _connected(
     addresses = await addresses_of(host, name_servers)
     try:
         connection = await first_to_succeed(
-            (_open(address, port, host, tls) for address in addresses), OSError, discard=_drop
+            (_open(address, port, host, tls) for address in addresses), ProbeFailed, discard=_drop
         )
     except AllFailed as error:
         raise ProbeFailed(f"{host} port {port}: {error}") from error
@@ -114,7 +115,17 @@ async def _open(address: str, port: int, host: str, tls: bool) -> _Connection:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return await asyncio.open_connection(address, port, ssl=context, server_hostname=host if tls else None)
+    try:
+        return await asyncio.open_connection(address, port, ssl=context, server_hostname=host if tls else None)
+    except OSError as error:
+        raise ProbeFailed(_why(error)) from error
+
+
+def _why(error: OSError) -> str:
+    """In the system's words, without the address that asyncio puts among them."""
+    if isinstance(error, ssl.SSLError) or error.errno is None:
+        return str(error)
+    return os.strerror(error.errno)
 
 
 def _drop(connection: _Connection) -> None:
