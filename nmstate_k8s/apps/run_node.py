@@ -15,7 +15,9 @@ from nmstate_k8s.apps.logs import configure_logging
 from nmstate_k8s.apps.node_settings import NodeSettings
 from nmstate_k8s.apps.settings import SettingsError
 from nmstate_k8s.controllers.enactment import EnactmentReconciler, Node
-from nmstate_k8s.controllers.enactmentwriter import ClientEnactmentWriter
+from nmstate_k8s.controllers.enactmentwriter import ClientEnactmentWriter, EnactmentWriter
+from nmstate_k8s.controllers.nodeevents import TellingWriter, about_node
+from nmstate_k8s.controllers.nodemetrics import NODE_METRICS
 from nmstate_k8s.controllers.nodestate import NodeStateReporter
 from nmstate_k8s.controllers.nodestatewriter import ClientNodeStateWriter
 from nmstate_k8s.controllers.takeover import Afterwards, Takeover
@@ -25,10 +27,10 @@ from nmstate_k8s.core.controller import Controller
 from nmstate_k8s.core.errors import ConfigError
 from nmstate_k8s.core.events import EventRecorder
 from nmstate_k8s.core.manager import Manager, Stage
-from nmstate_k8s.core.objects import Object
 from nmstate_k8s.core.predicates import generation_changed
 from nmstate_k8s.domain.enactment.naming import node_selector
 from nmstate_k8s.domain.host.boot import boot_id
+from nmstate_k8s.domain.host.churn import Churn
 from nmstate_k8s.domain.host.executor import Executor
 from nmstate_k8s.domain.host.journal import Journal
 from nmstate_k8s.domain.host.lock import NodeLock
@@ -38,8 +40,7 @@ from nmstate_k8s.domain.host.probes.node import NodeProbes
 from nmstate_k8s.domain.host.protocol import Host
 from nmstate_k8s.domain.host.secrets import Redactor
 from nmstate_k8s.domain.host.transaction import Transactions
-from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES, NODES
-from nmstate_k8s.domain.nodestate.filter import without_status
+from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES_METADATA
 
 GRACE_SECONDS = 920.0
 """A little less than the pod's: a transaction ends in commit or rollback, not in SIGKILL."""
@@ -55,20 +56,26 @@ async def run(
 ) -> None:
     """Run until told to stop, or cancelled. The redactor learns the secrets of all policies that are seen."""
     async with Client(config, user_agent=HANDLER_MANAGER) as client:
-        manager = Manager(client, health_address=settings.health_address, grace_seconds=GRACE_SECONDS)
+        address = settings.health_address
+        manager = Manager(client, health_address=address, metrics_address=address, grace_seconds=GRACE_SECONDS)
         recorder = manager.event_recorder(HANDLER_MANAGER, settings.identity)
+        churn = Churn()
         reporter = NodeStateReporter(
             host,
             ClientNodeStateWriter(client, settings.node),
             nmstate_version=nmstate_version(),
+            watched=churn,
+            measured=NODE_METRICS,
             clock=manager.clock,
         )
         transactions = _transactions(settings, manager, host, recorder, reporter)
         takeover = Takeover(NodeLock(settings.lock_file), transactions, clock=manager.clock)
         manager.add_ready_check("takeover", takeover.problem)
         manager.add(takeover, stage=Stage.SERVERS)
-        manager.add(Afterwards(takeover, _enactments(settings, manager, transactions, redactor or Redactor())))
-        _report(settings, manager, takeover, reporter)
+        writer = TellingWriter(ClientEnactmentWriter(client), about_node(recorder, settings.node))
+        enactments = _enactments(settings, manager, transactions, writer, redactor or Redactor())
+        manager.add(Afterwards(takeover, enactments))
+        _report(settings, manager, takeover, reporter, churn)
         try:
             await manager.run(signals=signals)
         finally:
@@ -84,10 +91,10 @@ def _transactions(
     reporter: NodeStateReporter,
 ) -> Transactions:
     client, clock = manager.client, manager.clock
-    node = Object.from_dict({"metadata": {"name": settings.node, "uid": settings.node}}, NODES)
+    tell = about_node(recorder, settings.node)
 
     def notify(reason: str, note: str, *, warning: bool = True) -> None:
-        recorder.event(node, "Warning" if warning else "Normal", reason, note, "Configure")
+        tell("Warning" if warning else "Normal", reason, note)
 
     executor = Executor(
         host,
@@ -98,15 +105,23 @@ def _transactions(
         network_changed=client.reset_connections,
         allow_dispatch=settings.allow_dispatch,
     )
-    return Transactions(executor, clock=clock, failpoints=settings.failpoints, busy=reporter.hold)
+    return Transactions(
+        executor,
+        clock=clock,
+        failpoints=settings.failpoints,
+        busy=reporter.hold,
+        ended=NODE_METRICS.transaction,
+    )
 
 
-def _enactments(settings: NodeSettings, manager: Manager, transactions: Transactions, redactor: Redactor) -> Controller:
+def _enactments(
+    settings: NodeSettings, manager: Manager, transactions: Transactions, writer: EnactmentWriter, redactor: Redactor
+) -> Controller:
     enactments = manager.informer(ENACTMENTS, label_selector=node_selector(settings.node))
     reconciler = EnactmentReconciler(
         node=Node(settings.node, boot_id()),
         store=enactments.store,
-        writer=ClientEnactmentWriter(manager.client),
+        writer=writer,
         transactions=transactions,
         clock=manager.clock,
         retries=settings.retries,
@@ -118,10 +133,12 @@ def _enactments(settings: NodeSettings, manager: Manager, transactions: Transact
     return controller
 
 
-def _report(settings: NodeSettings, manager: Manager, takeover: Takeover, reporter: NodeStateReporter) -> None:
-    own = manager.informer(NODE_STATES, field_selector=f"metadata.name={settings.node}", trim=without_status)
+def _report(
+    settings: NodeSettings, manager: Manager, takeover: Takeover, reporter: NodeStateReporter, churn: Churn
+) -> None:
+    own = manager.informer(NODE_STATES_METADATA, field_selector=f"metadata.name={settings.node}")
     own.add_handler(reporter.on_event)
-    manager.add(Afterwards(takeover, NetlinkWatch(reporter.changed)))
+    manager.add(Afterwards(takeover, NetlinkWatch(churn, reporter.changed)))
     manager.add(Afterwards(takeover, reporter))
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-import msgspec
 import structlog
 
 from nmstate_k8s.api.meta import FORCE_REFRESH_LABEL
@@ -25,31 +25,61 @@ from nmstate_k8s.core.errors import ApiError, Invalid, NotFound
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.domain.host.errors import HostError
 from nmstate_k8s.domain.host.protocol import Host
-from nmstate_k8s.domain.nodestate.filter import filtered
 from nmstate_k8s.domain.nodestate.pace import Pace
-from nmstate_k8s.domain.nodestate.patch import operations
+from nmstate_k8s.domain.nodestate.report import Report, reported, shown
 
-__all__ = ["NodeStateReporter"]
+__all__ = ["Measured", "NodeStateReporter", "Watched"]
 
 _log = structlog.get_logger(__name__)
-RETRY_SECONDS = 5.0
 NOW_SECONDS = 0.001
 """A wait shorter than this is none: what timers and floats round away must not become a busy loop."""
+CURRENT_STATE = "/status/currentState"
+
+
+class Watched(Protocol):
+    """What wakes us, and is told what we see (`domain.host.churn.Churn`)."""
+
+    def looking(self) -> None:
+        """A look begins."""
+
+    def reported(self, names: Iterable[str]) -> None:
+        """It ended: these links are reported."""
+
+
+class Measured(Protocol):
+    """Who measures (`controllers.nodemetrics.NodeMetrics`)."""
+
+    def looked(self, cause: str, seconds: float, written: str) -> None:
+        """A look ended well; what was written, if anything."""
+
+    def reported(self, size: int, interfaces: int) -> None:
+        """The report is so large."""
 
 
 class NodeStateReporter:
     """Runs for ever, as a runnable of the manager."""
 
-    def __init__(self, host: Host, writer: NodeStateWriter, *, nmstate_version: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        host: Host,
+        writer: NodeStateWriter,
+        *,
+        nmstate_version: str,
+        watched: Watched,
+        measured: Measured,
+        clock: Clock,
+    ) -> None:
         self._host = host
         self._writer = writer
         self._nmstate_version = nmstate_version
+        self._watched = watched
+        self._measured = measured
         self._clock = clock
         self._pace = Pace()
         self._woken = asyncio.Event()
         self._held = False
-        self._state: bytes | None = None
-        """The reported state, as sorted JSON; None: nothing is known of what the server has."""
+        self._report: Report | None = None
+        """What is reported; None: nothing is known of what the server has."""
         self._versions: dict[str, str] = {}
         self._written = ""
 
@@ -75,7 +105,7 @@ class NodeStateReporter:
         if event.initial:
             return
         if event.new is None:
-            self._state = None
+            self._report = None
             self.refresh()
         elif event.old is not None and _asked(event.old.labels) != _asked(event.new.labels):
             self.refresh()
@@ -84,17 +114,20 @@ class NodeStateReporter:
         """Until cancelled."""
         while True:
             await self._until_due()
-            begun = self._clock.monotonic()
+            begun, cause, failed = self._clock.monotonic(), self._pace.cause, 0
             self._pace = replace(self._pace, urgent=False, changed=None)
             try:
-                if await self._look():
-                    self._pace = replace(self._pace, wrote=self._clock.monotonic())
+                written = await self._look()
             except (HostError, ApiError) as error:
-                _log.warning("the state is not reported", error=str(error), again_in=RETRY_SECONDS)
-                await self._clock.sleep(RETRY_SECONDS)
-                self._pace = replace(self._pace, urgent=True)
-            now = self._clock.monotonic()
-            self._pace = replace(self._pace, looked=now, took=now - begun, jitter=random.uniform(-1, 1))
+                failed = self._pace.failed + 1
+                _log.warning("the state is not reported", error=str(error), cause=cause, failed=failed)
+            else:
+                self._measured.looked(cause, self._clock.monotonic() - begun, written)
+                if written:
+                    _log.debug("the state is reported", cause=cause, written=written)
+                    self._pace = replace(self._pace, wrote=self._clock.monotonic())
+            now, jitter = self._clock.monotonic(), random.uniform(-1, 1)
+            self._pace = replace(self._pace, looked=now, took=now - begun, failed=failed, jitter=jitter)
 
     async def _until_due(self) -> None:
         while True:
@@ -108,44 +141,46 @@ class NodeStateReporter:
             except TimeoutError:
                 continue
 
-    async def _look(self) -> bool:
-        """Look, and write what changed. Whether anything was written."""
-        state = filtered(await self._host.show())
+    async def _look(self) -> str:
+        """Look, and write what changed. How it was written; empty: there was no need."""
+        self._watched.looking()
+        report = reported(await self._host.show())
+        self._watched.reported(report.names)
         manager = (await self._host.networkmanager()).version
         versions = {
             "handlerNetworkManagerVersion": manager,
             "handlerNmstateVersion": self._nmstate_version,
             "hostNetworkManagerVersion": manager,
         }
-        if self._state is None:
+        if self._report is None:
             await self._learn()
-        encoded = msgspec.json.encode(state, order="sorted")
-        if encoded == self._state and versions == self._versions:
-            return False
-        moment = _stamp(self._clock.now())
-        await self._write(state, versions, moment)
-        self._state, self._versions, self._written = encoded, versions, moment
-        return True
+        written = ""
+        if report != self._report or versions != self._versions:
+            moment = _stamp(self._clock.now())
+            written = await self._write(report, versions, moment)
+            self._report, self._versions, self._written = report, versions, moment
+        self._measured.reported(report.size, len(report.interfaces))
+        return written
 
     async def _learn(self) -> None:
         """What the server has, after our start or when it was deleted."""
-        status = await self._writer.read()
-        state = status.pop("currentState", None)
-        self._state = None if state is None else msgspec.json.encode(state, order="sorted")
-        self._written = str(status.get("lastSuccessfulUpdateTime", ""))
-        self._versions = {name: str(value) for name, value in status.items() if name.endswith("Version")}
+        there = await self._writer.read()
+        self._report = None if there.state is None else shown(there.state)
+        self._written = there.last_successful_update_time
+        self._versions = there.versions
 
-    async def _write(self, state: dict[str, Any], versions: dict[str, str], moment: str) -> None:
-        if self._state is not None and self._written:
-            changes = operations(msgspec.json.decode(self._state), state, "/status/currentState")
+    async def _write(self, report: Report, versions: dict[str, str], moment: str) -> str:
+        if self._report is not None and self._written:
+            changes = self._report.changes(report, CURRENT_STATE)
             changes += [{"op": "add", "path": f"/status/{name}", "value": value} for name, value in versions.items()]
             try:
                 await self._writer.patch(self._written, moment, changes)
             except (Invalid, NotFound) as error:
                 _log.info("the report is not as we left it, writing all of it", error=str(error))
             else:
-                return
-        await self._writer.write({"currentState": state, "lastSuccessfulUpdateTime": moment, **versions})
+                return "patch"
+        await self._writer.write({"currentState": report.value, "lastSuccessfulUpdateTime": moment, **versions})
+        return "whole"
 
 
 def _asked(labels: Any) -> str | None:

@@ -5,18 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from nmstate_k8s.api.meta import HANDLER_MANAGER
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.errors import AlreadyExists, NotFound
-from nmstate_k8s.domain.kinds import NODE_STATES, NODES
+from nmstate_k8s.core.errors import AlreadyExists, ConnectionsReset, NotFound
+from nmstate_k8s.domain.kinds import NODE_STATES, NODE_STATES_METADATA, NODES
 
-__all__ = ["ClientNodeStateWriter", "NodeStateWriter"]
+__all__ = ["ClientNodeStateWriter", "NodeStateWriter", "There"]
+
+
+class There(msgspec.Struct, frozen=True, rename="camel"):
+    """The status that the server has; the state in it stays undecoded."""
+
+    current_state: msgspec.Raw = msgspec.Raw()
+    """Empty (or null) where there is none."""
+    last_successful_update_time: str = ""
+    handler_network_manager_version: str = ""
+    handler_nmstate_version: str = ""
+    host_network_manager_version: str = ""
+
+    @property
+    def state(self) -> msgspec.Raw | None:
+        """The state, if there is one."""
+        return None if bytes(self.current_state) in (b"", b"null") else self.current_state
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """By the name of the field."""
+        return {
+            "handlerNetworkManagerVersion": self.handler_network_manager_version,
+            "handlerNmstateVersion": self.handler_nmstate_version,
+            "hostNetworkManagerVersion": self.host_network_manager_version,
+        }
+
+
+class _Object(msgspec.Struct):
+    status: There = There()
 
 
 class NodeStateWriter(Protocol):
     """The part of the API server that the reporter needs."""
 
-    async def read(self) -> dict[str, Any]:
+    async def read(self) -> There:
         """The status that the server has; empty if there is none."""
 
     async def patch(self, written: str, moment: str, changes: Sequence[Mapping[str, Any]]) -> None:
@@ -37,13 +68,12 @@ class ClientNodeStateWriter:
         self._client = client
         self._node = node
 
-    async def read(self) -> dict[str, Any]:
+    async def read(self) -> There:
         try:
             found = await self._client.get(NODE_STATES, self._node)
         except NotFound:
-            return {}
-        status: dict[str, Any] = found.to_dict().get("status") or {}
-        return status
+            return There()
+        return found.view(_Object).status
 
     async def patch(self, written: str, moment: str, changes: Sequence[Mapping[str, Any]]) -> None:
         await self._patch(
@@ -71,6 +101,13 @@ class ClientNodeStateWriter:
             return
 
     async def _patch(self, operations: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            await self._send(operations)
+        except ConnectionsReset:
+            # By ourselves, after an apply. If the server has carried it out already, it says that it does not hold.
+            await self._send(operations)
+
+    async def _send(self, operations: Sequence[Mapping[str, Any]]) -> None:
         await self._client.json_patch(
-            NODE_STATES, self._node, operations, subresource="status", field_manager=HANDLER_MANAGER
+            NODE_STATES_METADATA, self._node, operations, subresource="status", field_manager=HANDLER_MANAGER
         )

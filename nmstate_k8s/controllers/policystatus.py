@@ -33,6 +33,14 @@ from nmstate_k8s.domain.policy.summary import Summary, summarise
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
+_TURNS: Final[Mapping[PolicyPhase, tuple[str, bool]]] = {
+    PolicyPhase.IGNORED: ("NoMatchingNode", False),
+    PolicyPhase.PROGRESSING: ("ConfigurationProgressing", False),
+    PolicyPhase.DEGRADED: ("FailedToConfigure", True),
+    PolicyPhase.AVAILABLE: ("SuccessfullyConfigured", False),
+}
+"""Phase to the event's reason, which is the condition's, and whether it is a warning."""
+
 
 class _View(msgspec.Struct):
     status: PolicyStatus = PolicyStatus()
@@ -73,7 +81,7 @@ class PolicyStatusReconciler:
         summary = summarise(policy.generation, matching.nodes, enactments)
         memory = self._memory(obj, policy, enactments)
         memory = self._memories[policy.name] = self._tell(obj, policy, enactments, memory)
-        wait = await self._write(policy, summary, memory)
+        wait = await self._write(obj, policy, summary, memory)
         return Result(requeue_after=wait or matching.recheck_after)
 
     def _enactments(self, policy: PolicyFacts, nodes: Mapping[str, object]) -> dict[str, EnactmentFacts]:
@@ -109,7 +117,13 @@ class PolicyStatusReconciler:
                 self._events.event(obj, "Warning", "ReconcileFailed", note, "Configure")
         return replace(memory, told=frozenset(failures))
 
-    async def _write(self, policy: PolicyFacts, summary: Summary, memory: _Memory) -> float | None:
+    def _turned(self, obj: Object, summary: Summary) -> None:
+        """An event for a phase that the policy has come to."""
+        reason, warning = _TURNS.get(summary.phase, ("", False))
+        if reason:
+            self._events.event(obj, "Warning" if warning else "Normal", reason, summary.message, "Configure")
+
+    async def _write(self, obj: Object, policy: PolicyFacts, summary: Summary, memory: _Memory) -> float | None:
         """Write the status if it changed and its turn has come; else the seconds until then."""
         before = memory.status
         wanted = _status(policy.generation, summary, before, self._client.clock.now())
@@ -130,6 +144,7 @@ class PolicyStatusReconciler:
             memory, version=_version(answer), status=wanted, pace=memory.pace.written(now)
         )
         if edited or policy_phase(before.conditions) is not summary.phase:
+            self._turned(obj, summary)
             log.info(
                 "policy has a new phase",
                 generation=policy.generation,

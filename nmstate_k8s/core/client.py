@@ -89,7 +89,7 @@ class Client:
 
         :raises NotFound: if it is not there.
         """
-        body = await self.request("GET", resource.path(name, namespace))
+        body = await self.request("GET", resource.path(name, namespace), accept=resource.accept())
         return Object(body, resource)
 
     async def list(
@@ -117,7 +117,13 @@ class Client:
         token = ""
         while True:
             page_query = query | {"continue": token} if token else query
-            body = await self.request("GET", resource.path(namespace=namespace), query=page_query, retry=retry)
+            body = await self.request(
+                "GET",
+                resource.path(namespace=namespace),
+                query=page_query,
+                accept=resource.accept(listed=True),
+                retry=retry,
+            )
             page = wire.decode_page(body, resource)
             items += page.items
             token = page.continue_
@@ -170,7 +176,9 @@ class Client:
     ) -> Object:
         """JSON merge patch: maps are merged, null removes, lists are replaced."""
         path = resource.path(name, namespace, subresource)
-        answer = await self.request("PATCH", path, patch, wire.manager(field_manager), content_type=MERGE)
+        answer = await self.request(
+            "PATCH", path, patch, wire.manager(field_manager), content_type=MERGE, accept=resource.accept()
+        )
         return Object(answer, resource)
 
     async def json_patch(
@@ -188,7 +196,9 @@ class Client:
         :raises Invalid: if an operation (a `test` too) does not hold.
         """
         path = resource.path(name, namespace, subresource)
-        answer = await self.request("PATCH", path, ops, wire.manager(field_manager), content_type=JSON_PATCH)
+        answer = await self.request(
+            "PATCH", path, ops, wire.manager(field_manager), content_type=JSON_PATCH, accept=resource.accept()
+        )
         return Object(answer, resource)
 
     async def delete(
@@ -228,7 +238,7 @@ class Client:
         :raises ApiError: whatever else the server says, at the start or inside the stream.
         """
         query = wire.selectors(label_selector, field_selector) | watch_query(resource_version, timeout_seconds)
-        request = Request("GET", resource.path(namespace=namespace), query)
+        request = Request("GET", resource.path(namespace=namespace), query, accept=resource.accept())
         async with self._transport.stream(request, idle_seconds=self._watch_idle) as stream:
             self.metrics.request(stream.status, "WATCH", self._host)
             if stream.status != 200:

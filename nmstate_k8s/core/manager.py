@@ -5,6 +5,7 @@
 * On SIGTERM, SIGINT or `stop`: the same backwards. Each stage has ended before the one under it is stopped,
   so that a reconcile that finishes can still read its caches and write. All of it within `grace_seconds`;
   what then still runs is cancelled a second time. A second signal ends the grace at once.
+* Health and metrics at one address are one server.
 * A runnable is anything with `async run()` that ends by cancellation. One that returns is done; one that
   raises brings everything down, and `run` raises that error: a broken process is restarted, not limping.
 * Losing leadership stops what only a leader may do and stands for election again; nothing else is touched.
@@ -78,8 +79,12 @@ class Manager:
         self._servers: list[HttpServer] = []
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
+        routes = health_routes(self._live, self._ready)
+        if health_address and health_address == metrics_address:
+            routes |= metrics_routes(metrics.registry)
+            metrics_address = ""
         if health_address:
-            self.add_server(HttpServer(health_address, health_routes(self._live, self._ready), name="health"))
+            self.add_server(HttpServer(health_address, routes, name="health"))
         if metrics_address:
             self.add_server(HttpServer(metrics_address, metrics_routes(metrics.registry), name="metrics"))
 

@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast, final
@@ -43,6 +43,18 @@ class Resource:
     plural: str
     kind: str
     namespaced: bool = False
+    metadata_only: bool = False
+    """Answers bring the objects' metadata and nothing else: for large objects of which no more is wanted."""
+
+    def as_metadata(self) -> "Resource":
+        """The same kind, answered with metadata only."""
+        return replace(self, metadata_only=True)
+
+    def accept(self, *, listed: bool = False) -> str:
+        """The media type of an answer, or of one that is a list."""
+        if not self.metadata_only:
+            return "application/json"
+        return f"application/json;as=PartialObjectMetadata{'List' if listed else ''};g=meta.k8s.io;v=v1"
 
     @property
     def api_version(self) -> str:

@@ -11,6 +11,7 @@ __all__ = [
     "NMSTATES",
     "NODES",
     "NODE_STATES",
+    "NODE_STATES_METADATA",
     "PODS",
     "POLICIES",
 ]
@@ -22,6 +23,8 @@ from nmstate_k8s.core.objects import Resource
 POLICIES = Resource(GROUP, V1, "nodenetworkconfigurationpolicies", "NodeNetworkConfigurationPolicy")
 ENACTMENTS = Resource(GROUP, V1BETA1, "nodenetworkconfigurationenactments", "NodeNetworkConfigurationEnactment")
 NODE_STATES = Resource(GROUP, V1BETA1, "nodenetworkstates", "NodeNetworkState")
+NODE_STATES_METADATA = NODE_STATES.as_metadata()
+"""A state may be of megabytes, and who wrote it knows it."""
 NMSTATES = Resource(GROUP, V1, "nmstates", "NMState")
 
 # Kubernetes' own.

@@ -8,13 +8,18 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import jsonpatch
+import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from nmstate_k8s.api.meta import FORCE_REFRESH_LABEL
+from nmstate_k8s.controllers.nodemetrics import NodeMetrics
 from nmstate_k8s.controllers.nodestate import NodeStateReporter
+from nmstate_k8s.controllers.nodestatewriter import There
 from nmstate_k8s.core.errors import Invalid, NotFound, Unavailable
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.host.churn import Churn
 from nmstate_k8s.domain.host.errors import HostUnavailable
 from nmstate_k8s.domain.kinds import NODE_STATES
 from nmstate_k8s.testing.clock import LoopClock
@@ -31,8 +36,8 @@ class Server:
         self.writes: list[str] = []
         self.failures: list[Exception] = []
 
-    async def read(self) -> dict[str, Any]:
-        return dict(self.status or {})
+    async def read(self) -> There:
+        return msgspec.json.decode(msgspec.json.encode(self.status or {}), type=There)
 
     async def patch(self, written: str, moment: str, changes: Sequence[Mapping[str, Any]]) -> None:
         self._fail()
@@ -41,13 +46,13 @@ class Server:
         if self.status.get("lastSuccessfulUpdateTime") != written:
             raise Invalid("the test failed", status=422)
         document = {"status": self.status}
-        self.status = jsonpatch.apply_patch(document, list(changes))["status"]
+        self.status = jsonpatch.apply_patch(document, msgspec.json.encode(changes).decode())["status"]
         self.status["lastSuccessfulUpdateTime"] = moment
         self.writes.append("patch")
 
     async def write(self, status: Mapping[str, Any]) -> None:
         self._fail()
-        self.status = dict(status)
+        self.status = msgspec.json.decode(msgspec.json.encode(status))
         self.writes.append("write")
 
     def _fail(self) -> None:
@@ -61,7 +66,24 @@ class Report:
     def __init__(self) -> None:
         self.host = FakeHost()
         self.server = Server()
-        self.reporter = NodeStateReporter(self.host, self.server, nmstate_version="2.2.62", clock=LoopClock())
+        self.churn = Churn()
+        self.metrics = NodeMetrics(CollectorRegistry(), clock=LoopClock())
+        self.reporter = self.another()
+
+    def another(self) -> NodeStateReporter:
+        """A reporter of the same node, as after a restart."""
+        return NodeStateReporter(
+            self.host,
+            self.server,
+            nmstate_version="2.2.62",
+            watched=self.churn,
+            measured=self.metrics,
+            clock=LoopClock(),
+        )
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """A sample of the metrics."""
+        return self.metrics.registry.get_sample_value(f"nmstate_handler_{name}", labels)
 
     def change(self, mtu: int) -> None:
         """The kernel tells of a change."""
@@ -196,10 +218,39 @@ async def test_a_failure_is_tried_again() -> None:
 async def test_a_restarted_handler_does_not_write_what_is_there() -> None:
     """The time of the last change stays."""
     async with reporting() as report:
-        other = NodeStateReporter(report.host, report.server, nmstate_version="2.2.62", clock=LoopClock())
-        running = asyncio.ensure_future(other.run())
+        running = asyncio.ensure_future(report.another().run())
         await asyncio.sleep(1)
         assert len(report.server.writes) == 1
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def test_failures_are_tried_again_more_and_more_seldom() -> None:
+    """An API server that refuses a report is not asked every other second; a refresh asks at once all the same."""
+    async with reporting() as report:
+        report.server.failures = [Unavailable("away")] * 100
+        report.change(9000)
+        await asyncio.sleep(600)
+        assert 10 <= 100 - len(report.server.failures) <= 20
+        report.server.failures = []
+        report.reporter.refresh()
+        await asyncio.sleep(0.1)
+        assert report.mtu == 9000
+
+
+async def test_what_is_looked_at_and_written_is_measured() -> None:
+    """By cause and by kind; the age of the report starts anew with each look, whatever it finds."""
+    async with reporting() as report:
+        report.change(9000)
+        await asyncio.sleep(20)
+        assert report.value("state_look_seconds_count", cause="start") == 1
+        assert report.value("state_look_seconds_count", cause="change") == 1
+        assert report.value("state_writes_total", kind="whole") == 1
+        assert report.value("state_writes_total", kind="patch") == 1
+        assert report.value("state_interfaces") == 2
+        assert (report.value("state_bytes") or 0) > 100
+        await asyncio.sleep(600)
+        age = report.value("state_age_seconds")
+        assert age is not None
+        assert age < 70

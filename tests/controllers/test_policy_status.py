@@ -51,6 +51,10 @@ class Told(EventRecorder):
     def event(self, regarding: Object, type_: str, reason: str, note: str, action: str = "") -> None:
         self.notes.append(f"{type_} {reason} {note}")
 
+    def about(self, reason: str) -> list[str]:
+        """The notes of one reason."""
+        return [note for note in self.notes if note.split()[1] == reason]
+
 
 class Scene:
     """A policy on two nodes."""
@@ -141,15 +145,39 @@ async def test_each_final_failure_is_told_once_a_generation(clock: LoopClock) ->
     scene.policy()
     scene.report("a", EnactmentPhase.RETRYING, "Retrying 2/2")
     await scene.look()
-    assert scene.events.notes == []
+    assert scene.events.about("ReconcileFailed") == []
     scene.report("a", EnactmentPhase.FAILED, "no eth666")
     await scene.look()
     await scene.look()
-    assert scene.events.notes == ["Warning ReconcileFailed node a failed to configure generation 1: no eth666"]
+    assert scene.events.about("ReconcileFailed") == [
+        "Warning ReconcileFailed node a failed to configure generation 1: no eth666"
+    ]
     scene.policy(2)
     scene.report("a", EnactmentPhase.FAILED, "no eth667", generation=2)
     await scene.look()
-    assert len(scene.events.notes) == 2
+    assert len(scene.events.about("ReconcileFailed")) == 2
+
+
+@pytest.mark.asyncio
+async def test_each_phase_that_a_policy_comes_to_is_told_once(clock: LoopClock) -> None:
+    """Under the condition's reason; numbers that move within a phase are no turn, a new generation is one."""
+    scene = Scene(clock)
+    scene.policy()
+    await scene.look()
+    scene.report("a", EnactmentPhase.AVAILABLE)
+    await clock.sleep(2)
+    await scene.look()
+    scene.report("b", EnactmentPhase.AVAILABLE)
+    await clock.sleep(2)
+    await scene.look()
+    await scene.look()
+    scene.policy(2)
+    await scene.look()
+    assert scene.events.notes == [
+        "Normal ConfigurationProgressing Policy is progressing 0/2 nodes finished",
+        "Normal SuccessfullyConfigured 2/2 nodes successfully configured",
+        "Normal ConfigurationProgressing Policy is progressing 0/2 nodes finished",
+    ]
 
 
 @pytest.mark.asyncio

@@ -196,7 +196,7 @@ async def test_a_signal_stops_the_manager() -> None:
 
 
 async def test_health_metrics_and_readiness_are_served() -> None:
-    """Checks decide; what fails is named."""
+    """Checks decide; what fails is named. At one address they are one server."""
     manager, diary = make(health_address="127.0.0.1:0", metrics_address="127.0.0.1:0")
     verdict: list[str] = ["not yet"]
     manager.add_ready_check("later", lambda: verdict[0])
@@ -206,23 +206,34 @@ async def test_health_metrics_and_readiness_are_served() -> None:
 
     async with running(manager), aiohttp.ClientSession() as session:
         await until(lambda: "+leader" in diary)
-        health, metrics = (server.port for server in manager._servers)
+        (server,) = manager._servers
 
-        async def ask(port: int, path: str) -> tuple[int, str]:
-            async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+        async def ask(path: str) -> tuple[int, str]:
+            async with session.get(f"http://127.0.0.1:{server.port}{path}") as response:
                 return response.status, await response.text()
 
-        assert await ask(health, "/healthz") == (200, "ok")
-        assert await ask(health, "/readyz") == (503, "[+] caches ok\n[-] later: not yet\n")
+        assert await ask("/healthz") == (200, "ok")
+        assert await ask("/readyz") == (503, "[+] caches ok\n[-] later: not yet\n")
         verdict[0] = ""
-        assert await ask(health, "/readyz") == (200, "ok")
-        assert (await ask(health, "/readyz?verbose"))[1] == "[+] caches ok\n[+] later ok\n"
+        assert await ask("/readyz") == (200, "ok")
+        assert (await ask("/readyz?verbose"))[1] == "[+] caches ok\n[+] later ok\n"
         manager.add_live_check("dead", dead)
-        assert await ask(health, "/healthz") == (503, "[-] dead: failed\n")
-        status, text = await ask(metrics, "/metrics")
+        assert await ask("/healthz") == (503, "[-] dead: failed\n")
+        status, text = await ask("/metrics")
         assert status == 200
         assert "controller_runtime_reconcile_total" in text
         assert "python_gc" not in text
+
+
+async def test_metrics_may_have_an_address_of_their_own() -> None:
+    """Then health is not there."""
+    manager, diary = make(metrics_address="127.0.0.1:0")
+    async with running(manager), aiohttp.ClientSession() as session:
+        await until(lambda: "+leader" in diary)
+        (server,) = manager._servers
+        for path, status in (("/metrics", 200), ("/healthz", 404)):
+            async with session.get(f"http://127.0.0.1:{server.port}{path}") as response:
+                assert response.status == status
 
 
 async def test_a_server_that_cannot_listen_is_a_failure() -> None:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -102,7 +103,9 @@ class LibnmstateHost:
             raise DesiredStateError(error.kind, error.message, error.log) from error
 
     async def _call(self, name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, _carry_out, name, work)
+        # With the caller's context: libnmstate's lines then carry the id of the transaction that it is called for.
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._worker, context.run, _carry_out, name, work)
 
 
 def _carry_out(name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:

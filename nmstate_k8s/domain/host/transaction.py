@@ -2,6 +2,7 @@
 
 - One transaction at a time. It ends in commit or rollback whatever happens to who waits for it: cancelling
   `run` does not cancel it, `wait_idle` waits for it (SIGTERM).
+- Every line that is logged meanwhile, libnmstate's too, carries the transaction's id and policy.
 - Every failure of a step, also one that nobody thought of, is an answer that the table deals with.
 - Before each step lies a failpoint, ``before-<step>``.
 """
@@ -36,11 +37,13 @@ class Transactions:
         clock: Clock,
         failpoints: Failpoints | None = None,
         busy: Callable[[bool], None] = lambda _: None,
+        ended: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._executor = executor
         self._clock = clock
         self._failpoints = failpoints or Failpoints()
         self._busy = busy
+        self._ended = ended
         self._turn = asyncio.Lock()
 
     async def run(self, task: Task) -> Outcome:
@@ -73,14 +76,18 @@ class Transactions:
     async def _alone(self, state: State, entry: str) -> Outcome:
         async with self._turn:
             self._busy(True)
+            transaction_id = state.task.transaction_id if state.task else "recovery"
+            bound = {"transaction": transaction_id, "policy": state.task.policy if state.task else ""}
             try:
-                return await self._drive(state, entry)
+                with structlog.contextvars.bound_contextvars(**bound):
+                    outcome = await self._drive(state, entry, transaction_id)
             finally:
                 self._busy(False)
+            if state.task is not None or outcome.rollback_seconds is not None:
+                self._ended(outcome)
+            return outcome
 
-    async def _drive(self, state: State, step: str) -> Outcome:
-        transaction_id = state.task.transaction_id if state.task else "recovery"
-        log = _log.bind(transaction=transaction_id, policy=state.task.policy if state.task else "")
+    async def _drive(self, state: State, step: str, transaction_id: str) -> Outcome:
         timing: dict[str, float] = {}
         while step != END:
             row, begun, name = STEPS[step], self._clock.monotonic(), step
@@ -88,12 +95,12 @@ class Transactions:
                 skipped = await self._failpoints.reach(f"before-{step}")
                 answer = None if skipped else await self._executor.carry_out(row.ask(state))
                 state, step = row.then(state, answer)
-            except Exception as error:  # whatever it is, the way back must be gone
-                log.warning("step failed", step=name, error=str(error), exc_info=_unexpected(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the way back must be gone
+                _log.warning("step failed", step=name, error=str(error), exc_info=_unexpected(error))
                 state, step = row.fails(state, error)
             took = self._clock.monotonic() - begun
             timing[name] = round(timing.get(name, 0.0) + took, 3)
-            log.info("step", step=name, next=step, seconds=round(took, 3))
+            _log.info("step", step=name, next=step, seconds=round(took, 3))
         return _outcome(transaction_id, state, timing)
 
 

@@ -7,14 +7,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import msgspec
 
-from nmstate_k8s.core.objects import Object, drop_managed_fields
-
-__all__ = ["filtered", "without_status"]
+__all__ = ["belongs_to_pod", "filtered", "filtered_interface", "filtered_routes"]
 
 _TIMERS = frozenset({"gc-timer", "hello-timer"})
 _LIFE_TIMES = frozenset({"preferred-life-time", "valid-life-time"})
@@ -24,29 +22,20 @@ def filtered(state: bytes) -> dict[str, Any]:
     """The state as it is reported, from libnmstate's JSON."""
     data: dict[str, Any] = msgspec.json.decode(state)
     interfaces = data.get("interfaces") or []
-    left_out = {entry.get("name") for entry in interfaces if _is_pods(entry)}
-    data["interfaces"] = [_interface(entry, left_out) for entry in interfaces if not _is_pods(entry)]
-    routes = data.get("routes")
-    if left_out and isinstance(routes, Mapping):
-        data["routes"] = {
-            name: [route for route in listed or () if route.get("next-hop-interface") not in left_out]
-            for name, listed in routes.items()
-        }
+    left_out = {str(entry.get("name")) for entry in interfaces if _is_pods(entry)}
+    data["interfaces"] = [filtered_interface(entry, left_out) for entry in interfaces if not _is_pods(entry)]
+    if isinstance(data.get("routes"), Mapping):
+        data["routes"] = filtered_routes(data["routes"], left_out)
     return data
 
 
-def without_status(report: Object) -> Object:
-    """A NodeNetworkState as it is kept in memory: that it is there, and its labels."""
-    top = drop_managed_fields(report).view(dict[str, msgspec.Raw])
-    top.pop("status", None)
-    return report.with_raw(msgspec.json.encode(top))
+def belongs_to_pod(type_: str, state: str) -> bool:
+    """Whether an interface of this type and state is a pod's end."""
+    return type_ == "veth" and state == "ignore"
 
 
-def _is_pods(interface: Mapping[str, Any]) -> bool:
-    return interface.get("type") == "veth" and interface.get("state") == "ignore"
-
-
-def _interface(interface: dict[str, Any], left_out: set[Any]) -> dict[str, Any]:
+def filtered_interface(interface: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
+    """An interface as it is reported, where these others are left out."""
     changed = dict(interface)
     for family in ("ipv4", "ipv6"):
         addresses = changed[family].get("address") if isinstance(changed.get(family), Mapping) else None
@@ -61,6 +50,20 @@ def _interface(interface: dict[str, Any], left_out: set[Any]) -> dict[str, Any]:
             bridge["port"] = [port for port in bridge["port"] if port.get("name") not in left_out]
         changed["bridge"] = bridge
     return changed
+
+
+def filtered_routes(routes: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
+    """Routes as they are reported, where these interfaces are left out."""
+    return {
+        name: [route for route in listed or () if route.get("next-hop-interface") not in left_out]
+        if left_out
+        else listed
+        for name, listed in routes.items()
+    }
+
+
+def _is_pods(interface: Mapping[str, Any]) -> bool:
+    return belongs_to_pod(str(interface.get("type")), str(interface.get("state")))
 
 
 def _without(value: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
