@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from e2e.faults import picture
 from e2e.faults.cases import Case
+from e2e.faults.picture import Picture
 from e2e.faults.policies import Policy
 from e2e.faults.scene import DROP_IN, Scene
 from e2e.faults.story import Story
@@ -51,8 +52,20 @@ def learn(scene: Scene, policy: Policy) -> None:
     with Story(scene.cluster, policy.name) as story:
         _apply(scene, policy)
         story.ends("Available", timeout=END_SECONDS)
-    scene.seen[policy.name] = picture.take(scene.node)
-    assert scene.looks(policy)[0] == "new", f"{policy.name} changes nothing that the picture shows"
+    scene.seen[policy.name] = _settled(scene)
+    assert picture.differences(scene.before, scene.seen[policy.name]), f"{policy.name} changes nothing that is seen"
+
+
+def _settled(scene: Scene) -> Picture:
+    """The picture that is seen twice in a row: addresses may still be tentative when a policy is in force."""
+    seen = [picture.take(scene.node)]
+
+    def steady() -> bool:
+        seen.append(picture.take(scene.node))
+        return "tentative" not in str(seen[-1]) and not picture.differences(seen[-2], seen[-1])
+
+    eventually("the node's picture is steady", steady, timeout=60, every=1.0)
+    return seen[-1]
 
 
 def carry_out(scene: Scene, case: Case, random_: random.Random) -> Result:
