@@ -57,6 +57,14 @@ def _bond(*ports: str, **address: Json) -> Json:
     }
 
 
+_SURE_BOND = {
+    **_bond("eth1", "eth2", ipv4=_static("198.51.100.9")),
+    "copy-mac-from": "eth1",
+    "link-aggregation": {"mode": "active-backup", "options": {"primary": "eth1"}, "port": ["eth1", "eth2"]},
+}
+"""Nothing in it is left to which port comes first."""
+
+
 def _bridge(*ports: str, **address: Json) -> Json:
     stp = {"options": {"stp": {"enabled": False}}}
     bridge = {**stp, "port": [{"name": port} for port in ports]}
@@ -76,8 +84,7 @@ _OVS_DB = {"external_ids": {"faults": "here"}}
 
 _ALL = (
     Policy("dummy", {"interfaces": [_DUMMY]}),
-    # Else its MAC would be that of whichever port came first, another one each time.
-    Policy("bond", {"interfaces": [{**_bond("eth1", "eth2", ipv4=_static("198.51.100.9")), "copy-mac-from": "eth1"}]}),
+    Policy("bond", {"interfaces": [_SURE_BOND]}),
     Policy("hostname", {"hostname": {"config": "renamed", "running": "renamed"}}),
     Policy("dns", {"dns-resolver": _DNS}),
     Policy("alt-name", {"interfaces": [_ALIAS]}),
