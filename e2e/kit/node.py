@@ -96,11 +96,12 @@ class Node:
     def state(self) -> Json:
         """The whole network state, comparable: links, addresses, routes, rules, DNS, host name, profiles, Open vSwitch.
 
-        Pods' veths (which come and go) and fields that move by themselves are left out.
+        Pods' veths (which come and go) and fields that move by themselves are left out; DNS servers, whose order
+        is that in which leases and advertisements came, are sorted.
         """
         script = (
             "ip -j -d addr show; echo; ip -j route show table all; echo; ip -j -6 route show table all; echo;"
-            "ip -j rule; echo; ip -j -6 rule; echo; cat /proc/sys/kernel/hostname /etc/resolv.conf; "
+            "ip -j rule; echo; ip -j -6 rule; echo; cat /proc/sys/kernel/hostname; sort /etc/resolv.conf; "
             f"for f in {PROFILES}/*; do echo \"== $f\"; grep -v -e '^timestamp=' -e '^[#[]' -e '^$' \"$f\" | sort; done"
             "; echo '== Open vSwitch'; [ ! -e /run/openvswitch/db.sock ] || "
             "{ ovs-vsctl show | sed 1d | sort; ovs-vsctl get open . external_ids other_config; }"

@@ -24,7 +24,7 @@ def differences(before: bytes, after: bytes) -> tuple[str, ...]:
 
 
 def _settled(state: bytes) -> dict[str, Any]:
-    """Without the metrics of automatic routes: NetworkManager gives another one with each activation."""
+    """Without what says the same otherwise. The metrics of automatic routes: each activation gives another one."""
     data = filtered(state)
     if isinstance(interfaces := data.get("interfaces"), list):
         data["interfaces"] = [_loopback(entry) if entry.get("type") == "loopback" else entry for entry in interfaces]
@@ -33,6 +33,8 @@ def _settled(state: bytes) -> dict[str, Any]:
         config = routes.get("config") or []
         running = [route if route in config else _without_metric(route) for route in routes.get("running") or []]
         data["routes"] = {**routes, "running": running}
+    if isinstance(resolver := data.get("dns-resolver"), Mapping):
+        data["dns-resolver"] = _resolver(resolver)
     return data
 
 
@@ -46,6 +48,14 @@ def _loopback(interface: Mapping[str, Any]) -> dict[str, Any]:
         addresses = [(entry.get("ip"), entry.get("prefix-length")) for entry in config.get("address") or ()]
         kept[family] = {"enabled": config.get("enabled"), "address": sorted(f"{ip}/{bits}" for ip, bits in addresses)}
     return kept
+
+
+def _resolver(resolver: Mapping[str, Any]) -> dict[str, Any]:
+    """Servers that DHCP and router advertisements named stand in the order in which these arrived."""
+    running = resolver.get("running") or {}
+    if (resolver.get("config") or {}).get("server") or not running.get("server"):
+        return dict(resolver)
+    return {**resolver, "running": {**running, "server": sorted(running["server"])}}
 
 
 def _without_metric(route: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,3 +40,21 @@ def test_an_address_that_is_left_on_the_loopback_is_a_difference() -> None:
     taken = {"ip": "10.96.0.1", "prefix-length": 32}
     left = {**KERNEL_ONLY, "ipv4": {"enabled": True, "address": [*KERNEL_ONLY["ipv4"]["address"], taken]}}  # type: ignore[index]
     assert differences(state(KERNEL_ONLY), state(left)) == ("interfaces[lo].ipv4.address",)
+
+
+def dns(*running: str, config: tuple[str, ...] = ()) -> bytes:
+    return msgspec.json.encode(
+        {"dns-resolver": {"running": {"server": list(running)}, "config": {"server": list(config)}}}
+    )
+
+
+def test_servers_that_leases_named_have_no_order() -> None:
+    """Whichever of DHCP and the router advertisement comes first after a rollback stands first."""
+    assert differences(dns("10.11.0.1", "fd00:11::1"), dns("fd00:11::1", "10.11.0.1")) == ()
+    assert differences(dns("10.11.0.1", "fd00:11::1"), dns("10.11.0.1")) == ("dns-resolver.running.server",)
+
+
+def test_servers_that_somebody_configured_have_an_order() -> None:
+    """The first one is asked first."""
+    configured = ("192.0.2.1", "192.0.2.2")
+    assert differences(dns(*configured, config=configured), dns(*configured[::-1], config=configured))
