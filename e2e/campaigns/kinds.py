@@ -93,7 +93,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("no-routes", lambda u: _automatic(**{"auto-routes": False})),
     Kind("other-table", lambda u: _automatic(**{"auto-route-table-id": 200})),
     Kind("better-metric", lambda u: _beside(u, default_route("eth1", DEAD, metric=1))),
-    Kind("gateway-elsewhere", lambda u: _beside(u, {"destination": f"{u.gateway}/32", "next-hop-interface": "eth1"})),
+    Kind(
+        "gateway-elsewhere",
+        lambda u: _beside(u, {"destination": f"{u.gateway}/32", "next-hop-interface": "eth1"}),
+        (*CUT, "dns"),
+    ),
     # the route to the API server
     Kind("api-blackhole", lambda u: _api_route(u, **{"route-type": "blackhole"}), ("api-server",)),
     Kind("api-unreachable", lambda u: _api_route(u, **{"route-type": "unreachable"}), ("api-server",)),
