@@ -4,13 +4,14 @@
   already (a capture brings it along) and taking one away are no new scripts.
 - A masked password: it stands for a secret in a report. Applied, it would be the new password.
 - A base interface that neither exists nor is made: libnmstate would try, and fail after half a minute.
-- Names and VLAN ids that no kernel takes.
+- Names, VLAN ids and MAC addresses that no kernel takes.
 
 Pure. A mistake of the policy is a `DesiredStateError`; what this node lacks, and may get, is a `HostError`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import msgspec
 
 from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.explain import interfaces_there
+from nmstate_k8s.domain.host.explain import NOT_FOUND, interfaces_there
 from nmstate_k8s.domain.host.paths import path_text
 from nmstate_k8s.domain.host.secrets import MASK, is_secret
 from nmstate_k8s.domain.host.suggest import there
@@ -31,6 +32,8 @@ _MADE_IN_KERNEL = frozenset(
     {"bond", "dummy", "linux-bridge", "mac-vlan", "ovs-interface", "veth", "vlan", "vrf", "vxlan"}
 )
 _BASED = ("vlan", "vxlan", "mac-vlan", "mac-vtap", "ipvlan", "macsec")
+"""Types with a section of their name, without which there is nothing to make; its `base-iface` is the base."""
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}(([:-][0-9A-Fa-f]{2}){14})?")
 
 
 class Before:
@@ -67,6 +70,8 @@ def refuse_early(desired: Any, before: Before, *, allow_dispatch: bool) -> None:
                 )
         if entry.get("state", "up") == "up":
             _refuse_impossible(entry, where, name)
+            _refuse_turned_ranges(entry, where, name)
+            _refuse_bad_mac(entry, where, name)
             _refuse_missing_base(entry, name, before, desired)
 
 
@@ -127,8 +132,36 @@ def _refuse_impossible(entry: Mapping[str, Any], where: str, name: str) -> None:
         raise DesiredStateError("InvalidArgument", f"{where}.vlan.id is {number}, more than {MAX_VLAN}", (), name)
 
 
+def _refuse_turned_ranges(entry: Mapping[str, Any], where: str, name: str) -> None:
+    """A range of VLAN tags from more to less is none at all: libnmstate makes the bridge without its ports."""
+    bridge = entry.get("bridge")
+    ports = bridge.get("port") if isinstance(bridge, Mapping) else None
+    for port in ports if isinstance(ports, list) else ():
+        vlan = port.get("vlan") if isinstance(port, Mapping) else None
+        for tags in (vlan.get("trunk-tags") if isinstance(vlan, Mapping) else None) or ():
+            span = tags.get("id-range") if isinstance(tags, Mapping) else None
+            first, last = (str(span.get(end, "")) for end in ("min", "max")) if isinstance(span, Mapping) else ("", "")
+            if first.isdigit() and last.isdigit() and int(first) > int(last):
+                cause = f"{where}.bridge.port[{_name(port)}].vlan has an id-range from {first} to {last}"
+                raise DesiredStateError("InvalidArgument", cause, (), name)
+
+
+def _refuse_bad_mac(entry: Mapping[str, Any], where: str, name: str) -> None:
+    mac = entry.get("mac-address")
+    if not isinstance(mac, str):
+        return
+    if not _MAC.fullmatch(mac):
+        raise DesiredStateError("InvalidArgument", f'{where}.mac-address is "{mac}", not a MAC address', (), name)
+    if int(mac[:2], 16) & 1 and entry.get("type") != "infiniband":
+        cause = f"{where}.mac-address is {mac}, a group's (the first byte is odd): no interface can have it"
+        raise DesiredStateError("InvalidArgument", cause, (), name)
+
+
 def _refuse_missing_base(entry: Mapping[str, Any], name: str, before: Before, desired: Any) -> None:
-    """An interface that is to be up on a base which neither exists nor is to be made."""
+    """An interface that is to be up on a base which neither exists nor is to be made, or which is not told."""
+    made = entry.get("type")
+    if made in _BASED and not entry.get(made) and name not in before.interfaces:
+        raise HostError("InvalidArgument", f"{name} does not exist, and has no section {made} to be made from")
     for kind in _BASED:
         config = entry.get(kind)
         base = config.get("base-iface") if isinstance(config, Mapping) else None
@@ -138,7 +171,7 @@ def _refuse_missing_base(entry: Mapping[str, Any], name: str, before: Before, de
             continue
         names = sorted(interfaces_there(before.state))
         cause = f"{base}, the base interface of {name}, does not exist{there(base, names)}"
-        raise HostError("InvalidArgument", cause)
+        raise HostError(NOT_FOUND, cause)
 
 
 def _interfaces(state: Any) -> list[Any]:

@@ -18,6 +18,7 @@ from nmstate_k8s.domain.host.explain_apply import AFTER_APPLY
 from nmstate_k8s.domain.host.suggest import there
 
 __all__ = [
+    "NOT_FOUND",
     "SECTIONS",
     "Explanation",
     "explain_refusal",
@@ -80,7 +81,7 @@ def explain_refusal(message: str, desired: Any, existing: Iterable[str]) -> Expl
     for pattern, cause, advice in AFTER_APPLY:
         if match := re.search(pattern, message, re.DOTALL):
             named = match.groupdict().get("name") or ""
-            return Explanation(match.expand(cause), named or _named(message, desired), advice)
+            return Explanation(match.expand(cause), named or _named(message, desired), match.expand(advice))
     return Explanation(first_sentence(message), _named(message, desired))
 
 

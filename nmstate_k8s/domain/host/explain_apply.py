@@ -19,9 +19,19 @@ AFTER_APPLY: tuple[tuple[str, str, str], ...] = (
         "Install it on the node (for OVS: NetworkManager-ovs) and restart NetworkManager",
     ),
     (
+        r"The VPN service '(?:[\w.]*\.)?(?P<plugin>\w+)' was not installed",
+        r"NetworkManager on this node lacks the VPN plugin \g<plugin>",
+        r"Install NetworkManager-\g<plugin> on the node and restart NetworkManager",
+    ),
+    (
         r"CheckpointConflict|Another checkpoint exists",
         "another process holds a checkpoint of NetworkManager",
         "",
+    ),
+    (
+        r"Verification failure: (?P<name>\S+?)\.interface\.(?P<path>\S+) desire '(?P<want>.*)', current 'null'$",
+        r"\g<path> \g<want> had no effect on \g<name>",
+        "Perhaps its card or driver does not support it",
     ),
     (
         r"Verification failure: (?P<name>\S+?)\.interface\.(?P<path>\S+)"
@@ -52,6 +62,36 @@ AFTER_APPLY: tuple[tuple[str, str, str], ...] = (
     (
         r"desire name servers '(?P<want>.*?)', got '(?P<have>.*?)'",
         r"after the apply the DNS servers are \g<have>, not \g<want>",
+        "",
+    ),
+    (
+        r"SR-IOV is not supported by interface (?P<name>\S+)",
+        r"\g<name> does not support SR-IOV",
+        "",
+    ),
+    (
+        r"Unsupported ethtool feature (?:feature-)?(?P<what>\S+)",
+        r"ethtool.feature \g<what> is not one of this card's",
+        "",
+    ),
+    (
+        r"MTU should be >= 1280 .* interface (?P<name>[^\s,]+), but got mtu: (?P<mtu>\d+)",
+        r"mtu \g<mtu> of \g<name> is smaller than the 1280 that IPv6 needs",
+        "",
+    ),
+    (
+        r"Setting\(InvalidHostname\)",
+        "the hostname is too long, or has characters that no hostname has",
+        "",
+    ),
+    (
+        r"ipv(?P<v>[46])\.route-data: .*Invalid IPv[46] address '(?P<what>[^']*)'",
+        r"\g<what>, the next-hop-address of an IPv\g<v> route, is no IPv\g<v> address",
+        "",
+    ),
+    (
+        r"Connection\(\w+\):(?P<property>[\w.-]+): (?:failed to set property: )?(?P<what>.*)",
+        r"NetworkManager does not take it: \g<property>: \g<what>",
         "",
     ),
 )

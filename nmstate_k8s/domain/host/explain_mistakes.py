@@ -65,7 +65,7 @@ def explain_mistake(message: str, desired: Any, path: Path, known: Iterable[str]
         found, expected = match.group(1), re.findall(r"`([^`]+)`", match.group(2) or "")
         return Explanation(_unknown_key(found, desired, path, expected or list(known)), interface)
     if match := re.search(r"unknown variant `([^`]*)`, expected (.*)", message, re.DOTALL):
-        found, expected = match.group(1), re.findall(r"`([^`]+)`", match.group(2))
+        found, expected = match.group(1), _values(match.group(2))
         where = path_text(desired, path)
         hint = did_you_mean(found, expected) or (f" (one of {some(expected, 8)})" if expected else "")
         return Explanation(f'"{found}" is no value{f" for {where}" if where else ""}{hint}', interface)
@@ -103,6 +103,11 @@ def misspelt_types(desired: Any) -> Explanation | None:
             name = str(entry.get("name", ""))
             return Explanation(f'"{kind}" is no value for interfaces[{name}].type{hint}', name)
     return None
+
+
+def _values(expected: str) -> list[str]:
+    """What people write: not the kernel's numbers for it, nor the word for what libnmstate does not know."""
+    return [value for value in re.findall(r"`([^`]+)`", expected) if not value.isdigit() and value != "unknown"]
 
 
 def _where(desired: Any, path: Path) -> str:

@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
 from nmstate_k8s.domain.host.explain import explain_refusal, interfaces_there
+from nmstate_k8s.domain.host.probes.result import ProbeResult
 
-__all__ = ["GENERATE", "Fault", "fault_of"]
+__all__ = ["GENERATE", "Fault", "fault_of", "probes_failed"]
 
+_NOISE = "Ignoring interface "
 GENERATE = "generate"
 """The stage of all that is wrong with the policy itself, on any node."""
 
@@ -47,5 +50,16 @@ def fault_of(stage: str, error: Exception, desired: Any, before: bytes = b"") ->
     return Fault(stage, type(error).__name__, str(error) or type(error).__name__, details=repr(error))
 
 
+def probes_failed(failed: Sequence[ProbeResult]) -> Fault:
+    """All that failed are named, and of the first one also what it saw: the others often only follow from it."""
+    first, *others = failed
+    cause = f"{first.name}: {first.message}"
+    if others:
+        cause += f", also {', '.join(probe.name for probe in others)}"
+    details = "\n".join(f"{probe.name}: {probe.message}" for probe in failed)
+    return Fault("probe", "ProbeFailed", cause, details=details)
+
+
 def _whole(error: HostError) -> str:
-    return "\n".join((str(error), *error.log))
+    """Every word, but not the line that libnmstate says of each pod's interface."""
+    return "\n".join((str(error), *(line for line in error.log if _NOISE not in line)))

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from nmstate_k8s.domain.host import compare
-from nmstate_k8s.domain.host.fault import Fault, fault_of
+from nmstate_k8s.domain.host.fault import Fault, fault_of, probes_failed
 from nmstate_k8s.domain.host.foreign import next_foreign
 from nmstate_k8s.domain.host.journal import Record
 from nmstate_k8s.domain.host.prepare import Prepared
@@ -180,10 +180,7 @@ def _probed(state: State, results: tuple[ProbeResult, ...]) -> Next:
     failed = [result for result in results if result.result == "Failed"]
     if not failed:
         return state, "check"
-    cause = f"{', '.join(result.name for result in failed)}: {failed[0].message}"
-    details = "\n".join(f"{result.name}: {result.message}" for result in failed)
-    fault = Fault("probe", "ProbeFailed", cause, details=details)
-    return replace(state, fault=fault), "find"
+    return replace(state, fault=probes_failed(failed)), "find"
 
 
 def _checked(state: State, manager: NetworkManager) -> Next:

@@ -109,6 +109,12 @@ def test_retry_variables_reach_the_handler_as_they_are(rendered: Render) -> None
     assert told.items() <= found.items()
 
 
+def test_scripts_are_allowed_by_the_nmstate_alone(rendered: Render) -> None:
+    """Whoever may write a policy with a script is root on the nodes: not without a word of the administrator."""
+    assert "ALLOW_DISPATCH" not in environment(rendered()[HANDLER])
+    assert environment(rendered({"allowDispatch": True})[HANDLER])["ALLOW_DISPATCH"] == "true"
+
+
 def test_recommended_labels_are_copied_from_the_nmstate(rendered: Render) -> None:
     """Labels that the user's tools look for are the user's where given."""
     labels = {"app.kubernetes.io/part-of": "platform", "team": "net"}
