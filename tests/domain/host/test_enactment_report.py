@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from nmstate_k8s.domain.host.outcome import MAX_MESSAGE, Outcome, message
 from nmstate_k8s.domain.host.prepare import Prepared
 from nmstate_k8s.domain.host.report import captured_before, concluded, progressing
 from nmstate_k8s.domain.host.retries import Retries
+from nmstate_k8s.domain.host.secrets import Redactor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = EnactmentSpec(policy_generation=2, desired_state={"interfaces": [{"name": "eth1"}]}, capture={"a": "x"})
@@ -131,3 +133,53 @@ def in_phase(phase: EnactmentPhase | None, *, generation: int = 2, boot: str = "
 def test_what_an_enactment_asks_of_the_node(enactment: Enactment, verified: bool, expected: Assignment) -> None:
     """A final failure is never tried again by a restart; what was true is made true again."""
     assert assignment(enactment, boot_id="b1", verified=verified) is expected
+
+
+def test_what_comes_next_is_told_where_there_is_room() -> None:
+    """Advice gives way to the cause; that nothing comes by itself any more is always told."""
+    fault = Fault("apply", "PluginFailure", "Open vSwitch does not run", advice="Install it")
+    status, _, _ = ended(begun(), Outcome("t", fault=fault), attempts=1)
+    assert failing(status).endswith("; nothing was changed. Install it")
+    wordy = msgspec.structs.replace(begun(), retry_count={"2": 1})
+    status, phase, _ = ended(wordy, Outcome("t", fault=replace(fault, cause="x " * 120)), attempts=2)
+    assert phase is EnactmentPhase.FAILED
+    assert failing(status).endswith("; nothing was changed. Given up after 2 attempts, until the policy is changed")
+    assert len(failing(status)) <= MAX_MESSAGE
+    assert status.failure is not None
+    assert "Install it" in status.failure.details
+
+
+SECRET = "correct-horse"
+
+
+def test_no_secret_is_in_the_status() -> None:
+    """Neither in the states nor in what libnmstate or a probe said, also where a text is cut."""
+    login = {"identity": "me", "password": SECRET}
+    desired = {"interfaces": [{"name": "eth1", "type": "ethernet", "802.1x": login}]}
+    spec = msgspec.structs.replace(SPEC, desired_state=desired)
+    redactor = Redactor()
+    redactor.learn(desired)
+    status = progressing(spec, NOTHING, boot_id="b1", transaction_id="t", now=NOW)
+    assert SECRET not in msgspec.json.encode(status).decode()
+    for shift in range(200, 260):
+        cause = f"{'x' * shift}{SECRET} is bad"
+        fault = Fault("apply", "InvalidArgument", cause, details=f'{"y" * 7_990}"{SECRET}"')
+        outcome = Outcome("t", prepared=Prepared(msgspec.json.encode(desired)), fault=fault, touched=True)
+        told, _, _ = concluded(status, outcome, node="n1", retries=Retries(), now=NOW, redact=redactor.text)
+        text = msgspec.json.encode(told).decode()
+        assert SECRET not in text
+        assert SECRET[:8] not in text
+    assert (
+        msgspec.json.decode(outcome.prepared.desired if outcome.prepared else b"")["interfaces"][0]["802.1x"] == login
+    )
+
+
+def test_states_are_of_their_generation() -> None:
+    """`version` of a state's metaInfo is the generation of the policy that it belongs to."""
+    prepared = Prepared(b'{"interfaces":[]}', {"a": {"interfaces": []}})
+    status, _, _ = ended(begun(), Outcome("t", prepared=prepared))
+    assert status.desired_state_meta_info is not None
+    assert status.desired_state_meta_info.version == "2"
+    meta = status.captured_states["a"].meta_info
+    assert meta is not None
+    assert meta.version == "2"
