@@ -9,6 +9,11 @@ __all__ = ["AFTER_APPLY"]
 
 AFTER_APPLY: tuple[tuple[str, str, str], ...] = (
     (
+        r"DbusConnectionError|org\.freedesktop\.DBus\.Error\.(?:ServiceUnknown|NameHasNoOwner|NoReply|Disconnected)",
+        "NetworkManager does not answer",
+        "`systemctl status NetworkManager` on the node says why",
+    ),
+    (
         r"not able to connect OVS daemon|Failed to connect to OVS",
         "Open vSwitch does not run on this node",
         "Install and start openvswitch on the node, or leave it out by the policy's nodeSelector",
@@ -62,6 +67,21 @@ AFTER_APPLY: tuple[tuple[str, str, str], ...] = (
     (
         r"desire name servers '(?P<want>.*?)', got '(?P<have>.*?)'",
         r"after the apply the DNS servers are \g<have>, not \g<want>",
+        "",
+    ),
+    (
+        r"OVS ?DB .*error (?P<what>.*)|Failed to (?:send|flush|read) .*OVSDB",
+        "Open vSwitch's database failed",
+        "`systemctl status openvswitch` on the node says why",
+    ),
+    (
+        r"Manager\(ConnectionNotAvailable\): .*device (?P<name>\S+) not available because (?P<why>.*)",
+        r"NetworkManager cannot activate \g<name>: \g<why>",
+        "",
+    ),
+    (
+        r"Timeout on waiting rollback",
+        "NetworkManager did not finish the rollback in time",
         "",
     ),
     (

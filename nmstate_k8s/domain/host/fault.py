@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.explain import explain_refusal, interfaces_there
+from nmstate_k8s.domain.host.errors import DesiredStateError, HostError, HostUnavailable
+from nmstate_k8s.domain.host.explain import explain_refusal, first_sentence, interfaces_there
 from nmstate_k8s.domain.host.probes.result import ProbeResult
 
 __all__ = ["GENERATE", "Fault", "fault_of", "probes_failed"]
 
+_ASK_SYSTEMD = "`systemctl status NetworkManager` on the node says why"
 _NOISE = "Ignoring interface "
 GENERATE = "generate"
 """The stage of all that is wrong with the policy itself, on any node."""
@@ -44,9 +45,15 @@ def fault_of(stage: str, error: Exception, desired: Any, before: bytes = b"") ->
         return Fault(
             GENERATE, error.kind, error.message, error.interface, _whole(error), lasting=True, advice=error.advice
         )
+    if isinstance(error, HostUnavailable):
+        cause = f"NetworkManager does not answer: {first_sentence(error.message)}"
+        return Fault(stage, error.kind, cause, details=_whole(error), advice=_ASK_SYSTEMD)
     if isinstance(error, HostError):
         told = explain_refusal(error.message, desired, interfaces_there(before))
         return Fault(stage, told.reason or error.kind, told.cause, told.interface, _whole(error), advice=told.advice)
+    if isinstance(error, OSError) and error.strerror:
+        said = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        return Fault(stage, type(error).__name__, said, details=repr(error))
     return Fault(stage, type(error).__name__, str(error) or type(error).__name__, details=repr(error))
 
 
