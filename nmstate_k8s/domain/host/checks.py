@@ -59,8 +59,10 @@ def refuse_early(desired: Any, before: Before, *, allow_dispatch: bool) -> None:
     :raises DesiredStateError: on any node.
     :raises HostError: on this one.
     """
-    for position, entry in enumerate(_interfaces(desired)):
-        where, name = path_text({"interfaces": _interfaces(desired)}, ("interfaces", position)), _name(entry)
+    interfaces = _interfaces(desired)
+    made = {_name(entry) for entry in interfaces}
+    for position, entry in enumerate(interfaces):
+        where, name = path_text({"interfaces": interfaces}, ("interfaces", position)), _name(entry)
         if not allow_dispatch and _brings_scripts(entry, before):
             raise _dispatch_refused(where, name)
         for key in _masks(entry):
@@ -72,7 +74,7 @@ def refuse_early(desired: Any, before: Before, *, allow_dispatch: bool) -> None:
             _refuse_impossible(entry, where, name)
             _refuse_turned_ranges(entry, where, name)
             _refuse_bad_mac(entry, where, name)
-            _refuse_missing_base(entry, name, before, desired)
+            _refuse_missing_base(entry, name, before, made)
 
 
 def _brings_scripts(entry: Mapping[str, Any], before: Before) -> bool:
@@ -157,17 +159,17 @@ def _refuse_bad_mac(entry: Mapping[str, Any], where: str, name: str) -> None:
         raise DesiredStateError("InvalidArgument", cause, (), name)
 
 
-def _refuse_missing_base(entry: Mapping[str, Any], name: str, before: Before, desired: Any) -> None:
+def _refuse_missing_base(entry: Mapping[str, Any], name: str, before: Before, made: set[str]) -> None:
     """An interface that is to be up on a base which neither exists nor is to be made, or which is not told."""
-    made = entry.get("type")
-    if made in _BASED and not entry.get(made) and name not in before.interfaces:
-        raise HostError("InvalidArgument", f"{name} does not exist, and has no section {made} to be made from")
+    type_ = entry.get("type")
+    if type_ in _BASED and not entry.get(type_) and name not in before.interfaces:
+        raise HostError("InvalidArgument", f"{name} does not exist, and has no section {type_} to be made from")
     for kind in _BASED:
         config = entry.get(kind)
         base = config.get("base-iface") if isinstance(config, Mapping) else None
         if not isinstance(base, str) or not base:
             continue
-        if base in before.interfaces or any(_name(other) == base for other in _interfaces(desired)):
+        if base in made or base in before.interfaces:
             continue
         names = sorted(interfaces_there(before.state))
         cause = f"{base}, the base interface of {name}, does not exist{there(base, names)}"
