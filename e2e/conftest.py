@@ -6,6 +6,7 @@ Where `hack/e2e` runs several labs, each is a run of its own, with its share of 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -46,9 +47,13 @@ def fresh_nodes(cluster: Cluster, profiles: dict[str, dict[str, str]]) -> Iterat
     """After the test: no policy, and each node's network as at first."""
     yield
     cluster.delete_policies()
-    for node in cluster.nodes():
+
+    def as_at_first(node: Node) -> None:
         node.reset(profiles[node.name])
-        eventually(f"{node.name} Ready", lambda name=node.name: cluster.node_ready(name), timeout=90)
+        eventually(f"{node.name} Ready", lambda: cluster.node_ready(node.name), timeout=90)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(as_at_first, cluster.nodes()))
 
 
 @pytest.fixture
