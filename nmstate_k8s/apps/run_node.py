@@ -36,6 +36,7 @@ from nmstate_k8s.domain.host.journal import Journal
 from nmstate_k8s.domain.host.lock import NodeLock
 from nmstate_k8s.domain.host.netlink import NetlinkWatch
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost, nmstate_version
+from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.probes.node import NodeProbes
 from nmstate_k8s.domain.host.protocol import Host
 from nmstate_k8s.domain.host.secrets import Redactor
@@ -96,6 +97,11 @@ def _transactions(
     def notify(reason: str, note: str, *, warning: bool = True) -> None:
         tell("Warning" if warning else "Normal", reason, note)
 
+    def ended(outcome: Outcome) -> None:
+        NODE_METRICS.transaction(outcome)
+        if outcome.touched or outcome.rollback_seconds is not None:
+            reporter.refresh()
+
     executor = Executor(
         host,
         NodeProbes(client, settings.node, name_servers=host.name_servers, clock=clock),
@@ -110,7 +116,7 @@ def _transactions(
         clock=clock,
         failpoints=settings.failpoints,
         busy=reporter.hold,
-        ended=NODE_METRICS.transaction,
+        ended=ended,
     )
 
 

@@ -2,7 +2,8 @@
 
 - Woken by netlink (`changed`), by the end of a transaction, a forced refresh or the report's deletion
   (`refresh`), else about once a minute: `domain.nodestate.pace` says when.
-- While a transaction runs (`hold`) nobody looks: it has libnmstate for itself, and ends with `refresh`.
+- While a transaction runs (`hold`) nobody looks: it has libnmstate for itself. One that touched the node ends
+  with `refresh`; one that did not has nothing to report.
 - An unchanged state costs no request. A changed one is sent as the smallest patch, guarded by the time of our
   last write; where that does not hold the whole status is written.
 """
@@ -95,10 +96,10 @@ class NodeStateReporter:
         self._woken.set()
 
     def hold(self, held: bool) -> None:
-        """A transaction has the host for itself; at its end the state is looked at."""
+        """A transaction has the host for itself. What changed meanwhile is looked at when it lets go."""
         self._held = held
         if not held:
-            self.refresh()
+            self._woken.set()
 
     def on_event(self, event: Event) -> None:
         """The handler of the informer of our own report."""
