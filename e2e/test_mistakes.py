@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from e2e.kit import Cluster, Node, eventually
-from e2e.kit.cluster import Json, condition
+from e2e.kit.cluster import HANDLER_NAMESPACE, Json, condition
 from e2e.kit.mistakes import Mistake, catalogue
 
 MISTAKES = [mistake for subject in catalogue() for mistake in subject.mistakes]
@@ -108,6 +108,18 @@ def test_each_mistake_of_the_guide_is_told_as_it_says(cluster: Cluster, nodes: l
     wrong = [told for m in MISTAKES if (told := _differs(m, where[m.name], found[m.name]))]
     assert not wrong, "\n".join(wrong)
     assert "73577357" not in json.dumps([each["status"] for each in final])
+    _the_whole_story(cluster, found["login-method"])
     for node in nodes:
         node.is_again(before[node.name], timeout=30)
     assert cluster.handler_restarts() == handlers
+
+
+def _the_whole_story(cluster: Cluster, enactment: Json) -> None:
+    """libnmstate's own words are in the details, and in the handler's log under the enactment's transaction."""
+    status = enactment["status"]
+    assert "Created checkpoint" in status["failure"]["details"]
+    labels = "component=kubernetes-nmstate-handler"
+    log = cluster.kubectl("logs", "-n", HANDLER_NAMESPACE, "-l", labels, "--tail=-1").stdout
+    lines = [line for line in log.splitlines() if f"transaction={status['transactionId']}" in line]
+    assert any("event=libnmstate" in line and "Created checkpoint" in line for line in lines)
+    assert any("802-1x.eap" in line for line in lines)

@@ -14,6 +14,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["MASK", "Redactor", "is_secret", "masked"]
@@ -36,6 +37,12 @@ def is_secret(key: str, value: Any = "") -> bool:
     """Whether what stands under this key must not be shown."""
     if key in _PATH_OR_SECRET:
         return not str(value).startswith(("/", "file:///"))
+    return _secret_key(key)
+
+
+@lru_cache(maxsize=1024)
+def _secret_key(key: str) -> bool:
+    """Likeness is costly, and a state has the same few keys thousands of times."""
     if key in _NOT_SECRET:
         return False
     lowered = key.lower().replace("_", "-")
