@@ -19,7 +19,7 @@ from e2e.kit.cluster import condition
 from e2e.kit.node import LAB
 from e2e.kit.shell import ROOT
 
-__all__ = ["dummy", "flapping", "good_policy", "lossy", "unplugged_meanwhile"]
+__all__ = ["dummy", "flapping", "forget", "good_policy", "lossy", "unplugged_meanwhile"]
 
 # When the first interface of the policy is there, its apply is under way: the outage outlasts it, into the probes.
 _UNPLUG = """
@@ -46,6 +46,11 @@ def dummy(name: str, ip: str) -> Json:
     return {"interfaces": [{"name": name, "type": "dummy", "state": "up", "ipv4": address(ip), "ipv6": OFF}]}
 
 
+def forget(node: Node, interface: str) -> None:
+    """Take away what a `dummy` made, as an administrator would: its link and its profile."""
+    node.exec("nmcli", "connection", "delete", interface, check=False)
+
+
 def good_policy(cluster: Cluster, node: Node, name: str, policy: str, desired: Json) -> Trial:
     """Apply a policy that is good; it has to become Available at its first attempt."""
     begun = time.monotonic()
@@ -67,11 +72,12 @@ def unplugged_meanwhile(cluster: Cluster, node: Node, *, seconds: int) -> Trial:
     """A good policy; eth0's cable is out for `seconds` from its apply into its probes."""
     interface = "dummy7"
     argv = [LAB, "exec", node.name, "--", "sh", "-c", _UNPLUG, "unplug", interface, str(seconds)]
-    with took_away(cluster, "unplugged"):
+    policy = f"unplugged-{node.name}"
+    with took_away(cluster, policy):
         try:
             with subprocess.Popen(argv, cwd=ROOT) as unplugging:
-                trial = good_policy(cluster, node, "unplugged", "unplugged", dummy(interface, "203.0.113.77"))
-            enactment = cluster.enactments("unplugged")[node.name]
+                trial = good_policy(cluster, node, "unplugged", policy, dummy(interface, "203.0.113.77"))
+            enactment = cluster.enactments(policy)[node.name]
             slowest = max((probe["milliseconds"] for probe in enactment["status"].get("probes", ())), default=0)
             problems = [*trial.problems]
             if unplugging.returncode:
@@ -79,7 +85,7 @@ def unplugged_meanwhile(cluster: Cluster, node: Node, *, seconds: int) -> Trial:
             elif trial.ok and slowest < 1000 * seconds / 3:
                 problems.append(f"the outage missed the probes, which took {slowest} ms")
         finally:
-            node.exec("ip", "link", "delete", interface, check=False)
+            forget(node, interface)
     eventually(f"{node.name} Ready", lambda: cluster.node_ready(node.name), timeout=90)
     node.settle()
     return Trial(trial.name, trial.node, trial.seconds, tuple(problems), trial.told, trial.evidence)

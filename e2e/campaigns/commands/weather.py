@@ -1,26 +1,32 @@
 """Good policies in bad weather: none may be rolled back for it, and the handler lives on.
 
-unplugged   eth0's cable is out for 30 s, from the apply into the probes                     (--trials, default 5)
-lossy       10 % of what leaves eth0 is lost, the rest is late by 300 ms                     (--lossy, default 50)
 flapping    eth1's carrier goes and comes each half second, policies are applied meanwhile   (--minutes, default 5)
+lossy       10 % of what leaves eth0 is lost, the rest is late by 300 ms                     (--lossy, default 50)
+unplugged   eth0's cable is out for 30 s, from the apply into the probes                     (--trials, default 5)
 moves       eth0's address moves under a bridge and under a bond, and back                   (--trials, default 5)
+
+The nodes share the trials; each has one kind of weather at a time.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from e2e.campaigns.field import arguments, deployed, over_nodes, took_away
 from e2e.campaigns.ledger import Ledger
 from e2e.campaigns.moves import MOVES, move
-from e2e.campaigns.weather import dummy, flapping, good_policy, lossy, unplugged_meanwhile
+from e2e.campaigns.weather import dummy, flapping, forget, good_policy, lossy, unplugged_meanwhile
 from e2e.kit import Cluster, Node
 
 __all__ = ["main"]
 
-SCENES = ("unplugged", "lossy", "flapping", "moves")
+SCENES = ("flapping", "lossy", "unplugged", "moves")
+AT_ONCE = 10
+"""Lossy trials that one node does in a row."""
+Work = Callable[[Node], None]
 
 
 def main(argv: list[str]) -> int:
@@ -33,57 +39,57 @@ def main(argv: list[str]) -> int:
 
     cluster = deployed(options.nodes)
     ledger = Ledger("weather")
-    scenes: dict[str, Callable[[], None]] = {
-        "unplugged": lambda: _unplugged(cluster, ledger, options.trials),
-        "lossy": lambda: _lossy(cluster, ledger, options.lossy),
-        "flapping": lambda: _flapping(cluster, ledger, options.minutes),
-        "moves": lambda: _moves(cluster, ledger, options.trials),
+    scenes = _Scenes(cluster, ledger)
+    works: dict[str, list[Work]] = {
+        "flapping": [partial(scenes.flapping, options.minutes)],
+        "lossy": [partial(scenes.lossy, part) for part in _parts(options.lossy)],
+        "unplugged": [scenes.unplugged] * options.trials,
+        "moves": [partial(scenes.move, name) for name in MOVES] * options.trials,
     }
-    for name in options.only:
-        scenes[name]()
+    over_nodes(cluster.nodes(), [work for name in SCENES if name in options.only for work in works[name]], _do)
     return ledger.conclude(as_json=options.json)
 
 
-def _unplugged(cluster: Cluster, ledger: Ledger, trials: int) -> None:
-    node = cluster.nodes()[-1]
-    for _ in range(trials):
-        ledger.add(unplugged_meanwhile(cluster, node, seconds=30))
+def _parts(trials: int) -> list[range]:
+    return [range(first, min(first + AT_ONCE, trials)) for first in range(0, trials, AT_ONCE)]
 
 
-def _lossy(cluster: Cluster, ledger: Ledger, trials: int) -> None:
-    """Generations of one policy on each node; the address changes each time, so that there is something to do."""
+def _do(node: Node, work: Work) -> None:
+    work(node)
 
-    def work(node: Node, numbers: range) -> None:
-        policy = f"lossy-{node.name}"
-        with took_away(cluster, policy), lossy(node, loss=10, delay=300):
+
+class _Scenes:
+    """One kind of weather on one node, for one or more trials."""
+
+    def __init__(self, cluster: Cluster, ledger: Ledger) -> None:
+        self._cluster, self._ledger = cluster, ledger
+        self._profiles = {node.name: node.profiles() for node in cluster.nodes()}
+
+    def unplugged(self, node: Node) -> None:
+        self._ledger.add(unplugged_meanwhile(self._cluster, node, seconds=30))
+
+    def lossy(self, numbers: range, node: Node) -> None:
+        """Generations of one policy; the address changes each time, so that there is something to do."""
+        with took_away(self._cluster, f"lossy-{node.name}"), lossy(node, loss=10, delay=300):
             for number in numbers:
-                ledger.add(good_policy(cluster, node, "lossy", policy, dummy("dummy7", f"203.0.113.{number + 1}")))
-        node.exec("ip", "link", "delete", "dummy7", check=False)
+                self._good(node, "lossy", number)
+        forget(node, "dummy7")
 
-    nodes = cluster.nodes()
-    over_nodes(nodes, [range(i, trials, len(nodes)) for i in range(len(nodes))], work)
+    def flapping(self, minutes: float, node: Node) -> None:
+        deadline = time.monotonic() + minutes * 60
+        with took_away(self._cluster, f"flapping-{node.name}"), flapping(node, "eth1"):
+            for number in count():
+                self._good(node, "flapping", number)
+                if time.monotonic() > deadline:
+                    break
+        forget(node, "dummy7")
 
+    def move(self, name: str, node: Node) -> None:
+        with took_away(self._cluster, f"{name}-{node.name}"):
+            for trial in move(self._cluster, node, name):
+                self._ledger.add(trial)
+        node.reset(self._profiles[node.name])
 
-def _flapping(cluster: Cluster, ledger: Ledger, minutes: float) -> None:
-    node = cluster.nodes()[-1]
-    deadline = time.monotonic() + minutes * 60
-    with took_away(cluster, "flapping"), flapping(node, "eth1"):
-        for number in count(1):
-            desired = dummy("dummy7", f"203.0.113.{number % 250 + 1}")
-            ledger.add(good_policy(cluster, node, "flapping", "flapping", desired))
-            if time.monotonic() > deadline:
-                break
-    node.exec("ip", "link", "delete", "dummy7", check=False)
-
-
-def _moves(cluster: Cluster, ledger: Ledger, trials: int) -> None:
-    profiles = {node.name: node.profiles() for node in cluster.nodes()}
-
-    def work(node: Node, name: str) -> None:
-        with took_away(cluster, f"{name}-{node.name}"):
-            for trial in move(cluster, node, name):
-                ledger.add(trial)
-        node.reset(profiles[node.name])
-
-    for _ in range(trials):
-        over_nodes(cluster.nodes(), MOVES, work)
+    def _good(self, node: Node, name: str, number: int) -> None:
+        desired = dummy("dummy7", f"203.0.113.{number % 250 + 1}")
+        self._ledger.add(good_policy(self._cluster, node, name, f"{name}-{node.name}", desired))
