@@ -279,3 +279,19 @@ async def test_the_status_is_one_that_can_be_read_again(cluster: Cluster, handle
     view = Object.from_dict(cluster.enactment or {}, ENACTMENTS).view(Enactment)
     assert view.status.failure is not None
     assert view.status.failure.stage == "apply"
+
+
+async def test_a_secret_of_the_policy_is_in_no_status(
+    cluster: Cluster, handler: Callable[[], EnactmentReconciler]
+) -> None:
+    """Not in the state that is shown before the transaction, nor in what it failed with."""
+    cluster.say(1)
+    assert cluster.enactment is not None
+    login = {"name": "eth1", "802.1x": {"password": "hunter2"}}
+    cluster.enactment["spec"]["desiredState"] = {"interfaces": [login]}
+    cluster.cache()
+    cluster.outcomes = [Outcome("t", fault=Fault("apply", "Bug", "bad: hunter2", details="hunter2", lasting=True))]
+    await handler().reconcile(KEY)
+    assert len(cluster.statuses) == 2
+    assert "hunter2" not in msgspec.json.encode(cluster.statuses).decode()
+    assert cluster.tasks[0].desired["interfaces"] == [login]
