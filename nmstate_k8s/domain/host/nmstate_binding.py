@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from nmstate_k8s.domain.host.errors import DesiredStateError, HostError, HostUnavailable
+from nmstate_k8s.domain.host.memory import give_back
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
 __all__ = ["LibnmstateHost", "nmstate_version"]
@@ -30,6 +31,8 @@ NAME_SERVERS_SECONDS = 2.0
 """A probe that waits for longer is over anyway."""
 _CHANGES = frozenset({"apply", "commit", "rollback"})
 """Calls whose log is told. What the others say, every minute or thrice in a transaction, is for debugging."""
+_LARGE = frozenset({"show", "apply"})
+"""Calls that read the whole state: what they used is handed back."""
 _CHATTY = "nispor::"
 """Says with every look at the kernel, for every interface, what it does not understand (no Wi-Fi in a data centre)."""
 
@@ -124,6 +127,8 @@ def _carry_out(name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
         ]
         raise HostError(error.kind, _one_text(error), told) from error
     finally:
+        if name in _LARGE:
+            give_back()
         for line in lines:
             quiet = name not in _CHANGES or line.target.startswith(_CHATTY)
             level = "debug" if quiet else _LEVELS.get(line.level, "debug")

@@ -40,8 +40,8 @@ _NAME, _PEER, _PORT, _LINK_INFO, _PEER_NAMESPACE = 3, 5, 12, 18, 37
 _KIND, _DATA, _X_STATISTICS, _PORT_KIND, _PORT_DATA = 1, 2, 3, 4, 5
 _LINK_NOISE: Final = frozenset({7, 11, 23, 26, 30, 35, 43, 44, 47, 48, 61})
 """Statistics (twice), wireless, devconf of the families, promiscuity, carrier counts, XDP, cause, all-multicast."""
-_BRIDGE_NOISE: Final = frozenset({14, 15, 16, 17, 18, 19})
-"""Topology changes, and the timers hello, tcn, topology change and gc."""
+_BRIDGE_NOISE: Final = frozenset({14, 15, 16, 17, 18, 19, 47, 48})
+"""Topology changes, the timers hello, tcn, topology change and gc, who queries multicast, learned addresses."""
 _BRIDGE_PORT_NOISE: Final = frozenset({19, 20, 21, 22, 23})
 """What is to be sent next, and the timers message age, forward delay and hold."""
 

@@ -2,8 +2,9 @@
 
 - Asked for (a forced refresh, the end of a transaction, a deleted report): now.
 - Something changed (and its burst had a moment to end, see `domain.host.netlink`): now; while changes go on, at most
-  one write in ten seconds, and never more than a fifth of the time spent on looking.
+  one write in ten seconds.
 - Nothing: after a minute, give or take ten percent, so that a thousand nodes do not look at the same time.
+- Never more than a fifth of the time is spent on looking: with a thousand interfaces a look takes long.
 - After failures: at growing intervals, whatever changes meanwhile.
 """
 
@@ -43,10 +44,11 @@ class Pace:
         if self.failed:
             wait = min(RETRY_SECONDS * 2.0 ** min(self.failed - 1, 10), PERIOD_SECONDS)
             return self.looked + wait * (1 + JITTER * self.jitter)
-        periodic = self.looked + PERIOD_SECONDS * (1 + JITTER * self.jitter)
+        rested = self.looked + REST * self.took
+        periodic = max(self.looked + PERIOD_SECONDS * (1 + JITTER * self.jitter), rested)
         if self.changed is None:
             return periodic
-        earliest = [self.changed, self.looked + REST * self.took]
+        earliest = [self.changed, rested]
         if self.wrote is not None:
             earliest.append(self.wrote + WRITE_SECONDS)
         return min(periodic, max(earliest))

@@ -130,7 +130,7 @@ def test_pods_come_and_go_unnoticed() -> None:
         forwarding(7),
         link(7, "veth7", (5, struct.pack("=i", 0)), kind="veth", flags=0),
         pods_end(7, "veth7"),
-        link(5, "cni0", kind="bridge", data=[(19, b"\2" * 8)]),
+        link(5, "cni0", kind="bridge", data=[(19, b"\2" * 8), (48, b"\7\0\0\0")]),
         link(7, "veth7", (12, attributes([(1, b"\3")])), family=7),
         address(7, "169.254.1.1"),
         route(7),

@@ -1,0 +1,179 @@
+"""Reports follow the node: soon, seldom, and not for pods; events, metrics and logs tell of one transaction alike."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from e2e.kit import Cluster, Node, eventually
+from e2e.kit.cluster import HANDLER_NAMESPACE
+from e2e.kit.metrics import Metrics, handler_metrics
+from e2e.kit.nodestate import ReportWatcher, Seen, at_rest
+
+Json = dict[str, Any]
+LOOKS, WRITES = "nmstate_handler_state_look_seconds_count", "nmstate_handler_state_writes_total"
+REQUESTS = "rest_client_requests_total"
+DUMMY = "reported1"
+WRITE_SECONDS = 10.0
+
+
+@contextmanager
+def dummy(node: Node, name: str = DUMMY) -> Iterator[None]:
+    """A link beside everything that NetworkManager cares for."""
+    node.exec("ip", "link", "add", name, "type", "dummy")
+    try:
+        yield
+    finally:
+        node.exec("ip", "link", "delete", name, check=False)
+
+
+def has_mtu(mtu: int) -> Callable[[Seen], bool]:
+    return lambda seen: seen.interfaces.get(DUMMY, {}).get("mtu") == mtu
+
+
+def test_a_change_is_reported_within_two_seconds_and_churn_seldom(cluster: Cluster, nodes: list[Node]) -> None:
+    """The first change at once; while changes go on one write in ten seconds; the last one is reported too.
+
+    A forced refresh does not wait for its turn: it is answered within three seconds.
+    """
+    delays = [_delay(cluster, node) for node in nodes]
+    node = nodes[0]
+    with ReportWatcher(cluster, node.name) as reports:
+        before = at_rest(cluster, node)
+        with dummy(node):
+            started = time.monotonic()
+            node.sh(f"for mtu in $(seq 2001 2040); do ip link set {DUMMY} mtu $mtu; sleep 0.3; done")
+            lasted = time.monotonic() - started
+            reports.wait("the last MTU", has_mtu(2040), timeout=WRITE_SECONDS + 8, since=started)
+            writes = handler_metrics(node).value(WRITES) - before.value(WRITES)
+            assert writes <= 2 + lasted / WRITE_SECONDS, f"{writes:.0f} writes in {lasted:.0f} s of churn"
+
+            node.exec("ip", "link", "set", DUMMY, "mtu", "3000")
+            asked = time.monotonic()
+            cluster.kubectl("label", "nns", node.name, f"nmstate.io/force-nns-refresh={time.time_ns()}", "--overwrite")
+            shown = reports.wait("the MTU, asked for", has_mtu(3000), timeout=20, since=asked)
+            assert shown.at - asked <= 3
+    assert min(delays) <= 2, f"a change was in the report after {delays} s"
+
+
+def _delay(cluster: Cluster, node: Node) -> float:
+    """Seconds from a link's birth to its report."""
+    with ReportWatcher(cluster, node.name) as reports:
+        at_rest(cluster, node)
+        begun = time.monotonic()
+        with dummy(node):
+            return reports.wait("the link", lambda seen: DUMMY in seen.interfaces, timeout=20, since=begun).at - begun
+
+
+def test_pods_that_come_and_go_cost_no_look_and_no_write(cluster: Cluster, nodes: list[Node]) -> None:
+    """Real pods, on a node that has others."""
+    pods = cluster.list("pods", "-n", HANDLER_NAMESPACE)
+    busy = next(pod["spec"]["nodeName"] for pod in pods if not pod["spec"].get("hostNetwork"))
+    node = next(each for each in nodes if each.name == busy)
+    image = next(iter(cluster.handler_pods().values()))["spec"]["containers"][0]["image"]
+    names = [f"passer-by-{number}" for number in range(3)]
+
+    before = at_rest(cluster, node)
+    cluster.apply(*(_pod(name, image, busy) for name in names))
+    cluster.kubectl("wait", "pod", *names, "--for=condition=Ready", "--timeout=90s")
+    veths = [name for name in node.links() if name.startswith("veth")]
+    assert len(veths) >= len(names)
+    cluster.delete("pod", *names)
+    eventually("their links are gone", lambda: len(_veths(node)) <= len(veths) - len(names), timeout=30)
+    after = handler_metrics(node)
+    assert after.value(LOOKS, cause="change") == before.value(LOOKS, cause="change")
+    assert after.value(WRITES) == before.value(WRITES)
+
+
+def _veths(node: Node) -> list[str]:
+    return [name for name in node.links() if name.startswith("veth")]
+
+
+def _pod(name: str, image: str, node: str) -> Json:
+    container = {
+        "name": "pause",
+        "image": image,
+        "imagePullPolicy": "Never",
+        "command": ["python3", "-c", "import signal; signal.pause()"],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"nodeName": node, "containers": [container], "terminationGracePeriodSeconds": 0},
+    }
+
+
+def test_a_look_that_finds_nothing_costs_no_request(cluster: Cluster, nodes: list[Node]) -> None:
+    """The handler looks once a minute; the report keeps its time, and names the versions of the node."""
+    for node in nodes:
+        at_rest(cluster, node)
+    before = {node.name: (handler_metrics(node), cluster.get("nns", node.name)) for node in nodes}
+    for node in nodes:
+        looks = before[node.name][0].value(LOOKS, cause="period")
+        eventually(
+            f"{node.name} looked",
+            lambda node=node, looks=looks: handler_metrics(node).value(LOOKS, cause="period") > looks,
+            timeout=80,
+            every=1,
+        )
+        after = handler_metrics(node)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            asked = after.value(REQUESTS, method=method) - before[node.name][0].value(REQUESTS, method=method)
+            assert asked == 0, f"{node.name}: {asked:.0f} {method} requests"
+        assert cluster.get("nns", node.name) == before[node.name][1]
+        status = before[node.name][1]["status"]
+        assert status["hostNetworkManagerVersion"] == node.sh("NetworkManager --version").split("-")[0].strip()
+        assert status["handlerNetworkManagerVersion"]
+        assert status["handlerNmstateVersion"]
+
+
+def test_events_metrics_and_logs_tell_of_one_transaction(cluster: Cluster, nodes: list[Node]) -> None:
+    """Each turn is one event, on the policy and on the node; the log's lines carry the id that the enactment has."""
+    node = nodes[0]
+    desired = {"interfaces": [{"name": DUMMY, "type": "dummy", "state": "up"}]}
+    before = handler_metrics(node)
+    cluster.apply(cluster.policy("told", desired, nodeSelector={"kubernetes.io/hostname": node.name}))
+    cluster.wait("nncp", "told", "Available")
+
+    turns = ["ConfigurationProgressing", "SuccessfullyConfigured"]
+    for kind, name in (("Node", node.name), ("NodeNetworkConfigurationPolicy", "told")):
+        eventually(
+            f"the events about {name}",
+            lambda kind=kind, name=name: sorted(_reasons(cluster, kind, name)) == turns,
+            timeout=15,
+        )
+    status = cluster.enactments("told")[node.name]["status"]
+    after = handler_metrics(node)
+    assert _grown(before, after, "nmstate_handler_transactions_total", outcome="configured") == 1
+    for stage in ("apply", "probe", "commit"):
+        assert status["timing"][stage] > 0
+        assert _grown(before, after, "nmstate_handler_stage_seconds_count", stage=stage) == 1
+    assert _grown(before, after, "nmstate_handler_probe_seconds_count", probe="api-server", result="Passed") == 1
+    assert after.value("nmstate_handler_state_age_seconds") < 60
+    assert after.value("nmstate_handler_state_bytes") > 1000
+
+    pod = cluster.handler_pods()[node.name]["metadata"]["name"]
+    log = cluster.kubectl("logs", "-n", HANDLER_NAMESPACE, pod).stdout.splitlines()
+    of_it = [line for line in log if f"transaction={status['transactionId']}" in line]
+    for event in ('event="transaction begins"', "event=step", "event=libnmstate", 'event="transaction ended"'):
+        assert any(event in line for line in of_it), f"no line with {event} carries the id"
+
+
+def _reasons(cluster: Cluster, kind: str, name: str) -> list[str]:
+    """The reasons of our events about an object and the policy `told`, once for each time that they happened."""
+    selector = f"involvedObject.kind={kind},involvedObject.name={name}"
+    items = json.loads(cluster.kubectl("get", "events", "--field-selector", selector, "-o", "json").stdout)["items"]
+    return [
+        each["reason"]
+        for each in items
+        if each["reportingComponent"].startswith("nmstate") and (kind != "Node" or "policy told," in each["message"])
+        for _ in range(each.get("series", {}).get("count", 1))
+    ]
+
+
+def _grown(before: Metrics, after: Metrics, name: str, **labels: str) -> float:
+    return after.value(name, **labels) - before.value(name, **labels)

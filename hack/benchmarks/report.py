@@ -1,0 +1,148 @@
+"""What reporting costs and how late it is.
+
+idle      the handler for some minutes in which nothing changes: CPU seconds, requests to the API server, writes
+latency   from `ip link add` on the node until a watch of its NodeNetworkState sees the link, and the same for its
+          removal; each after the report has been at rest
+memory    the handler's resident set when idle, with N more interfaces and after they are gone; and how long a
+          look at the node's state takes with them
+A look takes as long as NetworkManager needs to tell of each device: N interfaces are to be had with patience.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+from e2e.kit import Cluster, Node, eventually, run
+from e2e.kit.metrics import handler_metrics
+from e2e.kit.nodestate import ReportWatcher, Seen, at_rest
+from e2e.kit.shell import ROOT
+
+__all__ = ["main"]
+
+LINK = "bench1"
+WRITES, LOOKS = "nmstate_handler_state_writes_total", "nmstate_handler_state_look_seconds"
+PATIENCE_SECONDS = 1800.0
+
+
+def idle(cluster: Cluster, node: Node, minutes: float) -> dict[str, float]:
+    """What the handler uses in these minutes."""
+    before, begun = at_rest(cluster, node), time.monotonic()
+    time.sleep(minutes * 60)
+    after, lasted = handler_metrics(node), time.monotonic() - begun
+
+    def used(name: str, **labels: str) -> float:
+        return after.value(name, **labels) - before.value(name, **labels)
+
+    requests = {each: used("rest_client_requests_total", method=each) for each in ("GET", "WATCH", "POST", "PATCH")}
+    return {
+        "idle_minutes": lasted / 60,
+        "idle_cpu_seconds": used("process_cpu_seconds_total"),
+        "idle_looks": used(f"{LOOKS}_count"),
+        "idle_requests": sum(requests.values()),
+        "idle_watches": requests["WATCH"],
+        "idle_writes": requests["POST"] + requests["PATCH"],
+    }
+
+
+def latency(cluster: Cluster, node: Node, trials: int) -> list[float]:
+    """Seconds until a link that comes, and one that goes, is in the report."""
+    seconds: list[float] = []
+    with ReportWatcher(cluster, node.name) as reports:
+        for _ in range(trials):
+            for verb, there in (("add", True), ("delete", False)):
+                at_rest(cluster, node)
+                begun = time.monotonic()
+                node.exec("ip", "link", verb, LINK, *(("type", "dummy") if there else ()))
+                shown = reports.wait(f"{LINK} after {verb}", _shows(LINK, there), timeout=60, since=begun)
+                seconds.append(shown.at - begun)
+    return seconds
+
+
+def _shows(link: str, there: bool) -> Callable[[Seen], bool]:
+    return lambda seen: (link in seen.interfaces) is there
+
+
+def memory(node: Node) -> tuple[float, float]:
+    """(resident now, resident at most) of the handler in MB."""
+    text = node.sh("grep -h -e VmRSS -e VmHWM /proc/$(pgrep -f '[n]mstate-handler node' | head -1)/status")
+    values = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in text.splitlines()}
+    return values["VmRSS"], values["VmHWM"]
+
+
+def many(cluster: Cluster, node: Node, count: int) -> dict[str, float]:
+    """Memory and the length of a look with so many interfaces more, and memory when they are gone."""
+    expected = handler_metrics(node).value("nmstate_handler_state_interfaces")
+    before = handler_metrics(node)
+    _links(node, count, "add LINK type dummy")
+    wanted = expected + count
+    _wait_for_interfaces(node, wanted)
+    first = handler_metrics(node).value(f"{LOOKS}_count")
+    eventually(
+        "a second look",
+        lambda: handler_metrics(node).value(f"{LOOKS}_count") > first,
+        timeout=PATIENCE_SECONDS,
+        every=2,
+    )
+    now, peak = memory(node)
+    with_them = handler_metrics(node)
+    looks = with_them.value(f"{LOOKS}_count") - before.value(f"{LOOKS}_count")
+    _links(node, count, "delete LINK")
+    _wait_for_interfaces(node, expected)
+    return {
+        "many_interfaces": count,
+        "many_rss_mb": now,
+        "many_peak_mb": peak,
+        "many_state_bytes": with_them.value("nmstate_handler_state_bytes"),
+        "many_look_seconds": (with_them.value(f"{LOOKS}_sum") - before.value(f"{LOOKS}_sum")) / looks,
+        "afterwards_rss_mb": memory(node)[0],
+    }
+
+
+def _links(node: Node, count: int, what: str) -> None:
+    line = f"link {what}".replace("LINK", "many&")
+    node.sh(f"seq 1 {count} | sed 's/.*/{line}/' > /run/bench-links; ip -batch /run/bench-links", timeout=600)
+
+
+def _wait_for_interfaces(node: Node, count: float) -> None:
+    eventually(
+        f"{count:.0f} interfaces in the report",
+        lambda: handler_metrics(node).value("nmstate_handler_state_interfaces") == count,
+        timeout=PATIENCE_SECONDS,
+        every=2,
+    )
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="hack/bench report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
+    parser.add_argument("--minutes", type=float, default=2.0, help="of idleness (default 2; 0: none)")
+    parser.add_argument("--trials", type=int, default=3, help="of latency (default 3)")
+    parser.add_argument("--interfaces", type=int, default=100, help="how many more (default 100; 0: none)")
+    options = parser.parse_args(argv)
+
+    run(str(ROOT / "hack/lab"), "up", timeout=1800)
+    run(str(ROOT / "hack/deploy"), timeout=1800)
+    cluster = Cluster()
+    cluster.delete_policies()
+    node = cluster.nodes()[-1]
+
+    at_rest(cluster, node)
+    figures: dict[str, float] = {"idle_rss_mb": memory(node)[0]}
+    if options.minutes:
+        figures |= idle(cluster, node, options.minutes)
+    if options.trials:
+        delays = latency(cluster, node, options.trials)
+        figures |= {"latency_seconds": statistics.median(delays), "latency_worst_seconds": max(delays)}
+    if options.interfaces:
+        figures |= many(cluster, node, options.interfaces)
+    for name, value in figures.items():
+        print(f"{name:24} {value:10.2f}", flush=True)
+    if options.json:
+        print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
+    return 0
