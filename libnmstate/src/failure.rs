@@ -28,6 +28,10 @@ impl Failure {
         Self::new("InvalidArgument", message)
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The exception of `libnmstate.errors` for this kind, with the call's log lines.
     pub(crate) fn into_py(self, py: Python<'_>, lines: Vec<Line>) -> PyErr {
         let raised = py

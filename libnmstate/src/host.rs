@@ -6,6 +6,7 @@ use pyo3::types::PyBytes;
 
 use crate::call::run;
 use crate::failure::Failure;
+use crate::hostname;
 use crate::lines::Line;
 use crate::state::{dump, network_state};
 
@@ -26,6 +27,9 @@ pub(crate) fn show(
             .set_running_config_only(running_config_only)
             .set_include_secrets(include_secrets);
         state.retrieve()?;
+        if !kernel_only && let Some(name) = state.hostname.as_mut() {
+            name.config = Some(hostname::configured()?);
+        }
         dump(&state)
     })?;
     Ok((PyBytes::new(py, &json), lines))
@@ -44,6 +48,7 @@ pub(crate) fn apply(
 ) -> PyResult<Vec<Line>> {
     let ((), lines) = run(py, || {
         let mut state = network_state(desired, "desired state")?;
+        let name = state.hostname.take();
         state
             .set_kernel_only(kernel_only)
             .set_verify_change(verify)
@@ -52,7 +57,8 @@ pub(crate) fn apply(
         if let Some(seconds) = rollback_timeout {
             state.set_timeout(seconds);
         }
-        Ok(state.apply()?)
+        state.apply()?;
+        name.map_or(Ok(()), |name| hostname::set(&name))
     })?;
     Ok(lines)
 }

@@ -4,14 +4,17 @@
 //! exceptions by kind (`libnmstate.errors`), and hands over the log lines that the call produced.
 //! The Python package around it (`python/libnmstate`) gives them types, defaults and Python data.
 
+mod bus;
 mod call;
 mod compute;
 mod failure;
 mod host;
+mod hostname;
 mod lines;
 mod networkmanager;
 mod policy;
 mod state;
+mod systemd;
 
 use pyo3::prelude::*;
 
@@ -36,5 +39,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(policy::fill, module)?)?;
     module.add_function(wrap_pyfunction!(networkmanager::networkmanager, module)?)?;
     module.add_function(wrap_pyfunction!(networkmanager::name_servers, module)?)?;
+    module.add_function(wrap_pyfunction!(hostname::set_hostname, module)?)?;
+    module.add_function(wrap_pyfunction!(systemd::unit_wants, module)?)?;
+    module.add_function(wrap_pyfunction!(systemd::reload_units, module)?)?;
+    module.add_function(wrap_pyfunction!(systemd::restart_unit, module)?)?;
     Ok(())
 }

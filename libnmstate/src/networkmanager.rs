@@ -4,12 +4,12 @@
 //! only together with the unique bus name of the process that made it.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use pyo3::prelude::*;
 use zbus::Connection;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
+use crate::bus::{bounded, optional, properties, taken};
 use crate::call::run;
 use crate::failure::Failure;
 use crate::lines::Line;
@@ -20,8 +20,7 @@ const CHECKPOINT: &str = "org.freedesktop.NetworkManager.Checkpoint";
 const DEVICE: &str = "org.freedesktop.NetworkManager.Device";
 const DNS_ROOT: &str = "/org/freedesktop/NetworkManager/DnsManager";
 const DNS: &str = "org.freedesktop.NetworkManager.DnsManager";
-/// The bounds of what one question to the bus may take.
-const SECONDS: std::ops::RangeInclusive<f64> = 0.001..=600.0;
+const WHOM: &str = "NetworkManager";
 
 /// path, milliseconds since boot when it was made, names of its devices, seconds until rollback.
 type Checkpoint = (String, i64, Vec<String>, u32);
@@ -34,7 +33,7 @@ pub(crate) fn networkmanager(
     timeout_seconds: f64,
     device_names: bool,
 ) -> PyResult<(Status, Vec<Line>)> {
-    run(py, || bounded(timeout_seconds, status(device_names)))
+    run(py, || bounded(WHOM, timeout_seconds, status(device_names)))
 }
 
 /// The name servers in use, as libnmstate's running DNS has them: global ones alone where there are
@@ -44,33 +43,7 @@ pub(crate) fn name_servers(
     py: Python<'_>,
     timeout_seconds: f64,
 ) -> PyResult<(Vec<String>, Vec<Line>)> {
-    run(py, || bounded(timeout_seconds, servers()))
-}
-
-fn bounded<T>(
-    seconds: f64,
-    question: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    if !SECONDS.contains(&seconds) {
-        return Err(Failure::invalid(format!(
-            "timeout_seconds: {seconds} is out of range"
-        )));
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|error| Failure::new("DBus", error.to_string()))?;
-    runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs_f64(seconds), question)
-            .await
-            .map_err(|_| {
-                Failure::new(
-                    "DBus",
-                    format!("NetworkManager did not answer on D-Bus within {seconds} s"),
-                )
-            })?
-    })
+    run(py, || bounded(WHOM, timeout_seconds, servers()))
 }
 
 async fn servers() -> Result<Vec<String>, Failure> {
@@ -156,45 +129,4 @@ async fn checkpoint(
         }
     }
     Ok((path.to_string(), created, names, timeout))
-}
-
-async fn properties(
-    bus: &Connection,
-    owner: &str,
-    path: &str,
-    interface: &str,
-) -> Result<HashMap<String, OwnedValue>, Failure> {
-    Ok(bus
-        .call_method(
-            Some(owner),
-            path,
-            Some("org.freedesktop.DBus.Properties"),
-            "GetAll",
-            &interface,
-        )
-        .await?
-        .body()
-        .deserialize()?)
-}
-
-fn optional<T>(found: &mut HashMap<String, OwnedValue>, name: &str) -> Result<Option<T>, Failure>
-where
-    T: TryFrom<OwnedValue>,
-    T::Error: std::fmt::Display,
-{
-    if found.contains_key(name) {
-        return taken(found, name).map(Some);
-    }
-    Ok(None)
-}
-
-fn taken<T>(found: &mut HashMap<String, OwnedValue>, name: &str) -> Result<T, Failure>
-where
-    T: TryFrom<OwnedValue>,
-    T::Error: std::fmt::Display,
-{
-    let value = found
-        .remove(name)
-        .ok_or_else(|| Failure::new("DBus", format!("NetworkManager does not tell its {name}")))?;
-    T::try_from(value).map_err(|error| Failure::new("DBus", format!("{name}: {error}")))
 }

@@ -35,6 +35,10 @@ class NodeSettings:
     """Whether policies may bring scripts that run as root."""
     retries: Retries
     failpoints: Failpoints
+    host: Path = Path("/")
+    """Where the host's own files are; another folder in tests."""
+    parachute: bool = True
+    """Whether a node is put back before NetworkManager starts; False in tests that show what it is good for."""
 
     @property
     def journal(self) -> Path:
@@ -65,6 +69,8 @@ class NodeSettings:
                 longest_delay=float(env.integer("NNCP_MAX_BACKOFF_SECONDS", 30)),
             ),
             failpoints=failpoints,
+            host=Path(env.text("NMSTATE_HOST_ROOT", "/")),
+            parachute=env.text("NMSTATE_TEST_WITHOUT", "-") != "parachute",
         )
 
 

@@ -37,6 +37,7 @@ from nmstate_k8s.domain.host.lock import NodeLock
 from nmstate_k8s.domain.host.netlink import NetlinkWatch
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost, nmstate_version
 from nmstate_k8s.domain.host.outcome import Outcome
+from nmstate_k8s.domain.host.parachute.unit import UNITS, RestoreUnit
 from nmstate_k8s.domain.host.probes.node import NodeProbes
 from nmstate_k8s.domain.host.protocol import Host
 from nmstate_k8s.domain.host.secrets import Redactor
@@ -70,7 +71,7 @@ async def run(
             clock=manager.clock,
         )
         transactions = _transactions(settings, manager, host, recorder, reporter)
-        takeover = Takeover(NodeLock(settings.lock_file), transactions, clock=manager.clock)
+        takeover = Takeover(NodeLock(settings.lock_file), transactions, _parachute(settings, host), clock=manager.clock)
         manager.add_ready_check("takeover", takeover.problem)
         manager.add(takeover, stage=Stage.SERVERS)
         writer = TellingWriter(ClientEnactmentWriter(client), about_node(recorder, settings.node))
@@ -105,7 +106,7 @@ def _transactions(
     executor = Executor(
         host,
         NodeProbes(client, settings.node, name_servers=host.name_servers, clock=clock),
-        Journal(settings.journal),
+        Journal(settings.journal, root=settings.host, lock=settings.lock_file),
         clock=clock,
         notify=notify,
         network_changed=client.reset_connections,
@@ -118,6 +119,11 @@ def _transactions(
         busy=reporter.hold,
         ended=ended,
     )
+
+
+def _parachute(settings: NodeSettings, host: Host) -> RestoreUnit:
+    folder = settings.host / UNITS.relative_to("/")
+    return RestoreUnit(host, settings.journal, folder=folder, wanted=settings.parachute)
 
 
 def _enactments(

@@ -86,8 +86,8 @@ class OperatorSettings:
                 image_pull_policy=env.choice("HANDLER_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never")),
                 namespace=handler_namespace,
                 prefix=env.text("HANDLER_PREFIX", ""),
-                # The second is for tests that make a handler die at a given step.
-                handler_environment=env.beginning_with("NNCP_", "NMSTATE_FAILPOINTS"),
+                # The last two are for tests: a handler that dies at a given step, and one without its safeguards.
+                handler_environment=env.beginning_with("NNCP_", "NMSTATE_FAILPOINTS", "NMSTATE_TEST_WITHOUT"),
             ),
             namespace=env.text("OPERATOR_NAMESPACE", handler_namespace),
             identity=env.text("POD_NAME", socket.gethostname()),

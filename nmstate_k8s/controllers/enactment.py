@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from nmstate_k8s.api.conditions import EnactmentPhase
+from nmstate_k8s.api.conditions import EnactmentPhase, enactment_phase
 from nmstate_k8s.api.enactment import Enactment, EnactmentSpec, EnactmentStatus
 from nmstate_k8s.api.meta import POLICY_LABEL
 from nmstate_k8s.controllers.enactmentwriter import EnactmentWriter
@@ -22,6 +22,8 @@ from nmstate_k8s.core.errors import NotFound
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import Store
 from nmstate_k8s.domain.host.assignment import Assignment, assignment
+from nmstate_k8s.domain.host.interruption import outcome_of
+from nmstate_k8s.domain.host.journal import Interrupted
 from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan, plan_for
 from nmstate_k8s.domain.host.report import captured_before, concluded, progressing
@@ -42,6 +44,12 @@ class Transactions(Protocol):
 
     async def holds(self, task: Task) -> bool:
         """Whether the node is as the task wants it."""
+
+    def interrupted(self, transaction_id: str) -> Interrupted | None:
+        """What became of a transaction that ended without its handler, until it is told."""
+
+    def told(self, transaction_id: str) -> None:
+        """The enactment says what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,8 @@ class EnactmentReconciler:
         enactment = fresh.view(Enactment)
         spec, status = _spec(enactment), enactment.status
         self.redactor.learn(spec.desired_state)
+        if (interrupted := self._interrupted(spec, status)) is not None:
+            return await self._conclude(fresh, memory, status, outcome_of(interrupted))
         task = _task(fresh, spec, status, self.probes)
         if todo is Assignment.VERIFY and await self.transactions.holds(task):
             memory.verified = spec.policy_generation
@@ -118,6 +128,12 @@ class EnactmentReconciler:
         log = _log.bind(transaction=task.transaction_id, policy=task.policy, generation=task.generation)
         log.info("transaction begins")
         outcome = await self.transactions.run(task)
+        return await self._conclude(fresh, memory, begun, outcome)
+
+    async def _conclude(
+        self, fresh: Object, memory: _Memory, begun: EnactmentStatus, outcome: Outcome
+    ) -> Result | None:
+        generation = _spec(fresh.view(Enactment)).policy_generation
         told, phase, delay = concluded(
             begun,
             outcome,
@@ -126,11 +142,25 @@ class EnactmentReconciler:
             now=self.clock.now(),
             redact=self.redactor.text,
         )
-        log.info("transaction ended", phase=phase.value, again_in=delay, details=told.failure and told.failure.details)
-        memory.verified = spec.policy_generation if phase is EnactmentPhase.AVAILABLE else None
-        memory.next_try = None if delay is None else (spec.policy_generation, self.clock.monotonic() + delay)
+        _log.info(
+            "transaction ended",
+            transaction=outcome.transaction_id,
+            policy=fresh.labels.get(POLICY_LABEL, ""),
+            phase=phase.value,
+            again_in=delay,
+            details=told.failure and told.failure.details,
+        )
+        memory.verified = generation if phase is EnactmentPhase.AVAILABLE else None
+        memory.next_try = None if delay is None else (generation, self.clock.monotonic() + delay)
         memory.untold = (told, delay)
         return await self._tell(fresh, memory)
+
+    def _interrupted(self, spec: EnactmentSpec, status: EnactmentStatus) -> Interrupted | None:
+        """The attempt that the status speaks of, where it ended without its handler and the status does not say so."""
+        under_way = enactment_phase(status.conditions) is EnactmentPhase.PROGRESSING
+        if not under_way or status.policy_generation != spec.policy_generation:
+            return None
+        return self.transactions.interrupted(status.transaction_id)
 
     async def _tell(self, target: Object, memory: _Memory) -> Result | None:
         """Write a result that is known. If that fails it is kept, and told before anything else is done."""
@@ -141,6 +171,7 @@ class EnactmentReconciler:
         except NotFound:
             _log.info("the enactment is gone, its result is not told", enactment=target.name)
         memory.untold = None
+        self.transactions.told(status.transaction_id)
         return None if delay is None else Result(requeue_after=delay)
 
     def _assigned(self, enactment: Object, memory: _Memory) -> Assignment:

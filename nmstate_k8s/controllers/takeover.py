@@ -28,11 +28,22 @@ class Recovery(Protocol):
         """Without a fault in the outcome nothing is left."""
 
 
+class Parachute(Protocol):
+    """What opens when NetworkManager starts in the middle of a change (`domain.host.parachute.unit.RestoreUnit`)."""
+
+    async def install(self) -> bool:
+        """From now on. Whether that is so."""
+
+    def removed(self) -> bool:
+        """No longer, unless a change is open."""
+
+
 class Takeover:
     """Runs once, and returns when the node is ours."""
 
-    def __init__(self, lock: NodeLock, recovery: Recovery, *, clock: Clock) -> None:
+    def __init__(self, lock: NodeLock, recovery: Recovery, parachute: Parachute, *, clock: Clock) -> None:
         self._lock = lock
+        self._parachute = parachute
         self._recovery = recovery
         self._clock = clock
         self._problem = "another handler runs on this node"
@@ -41,6 +52,7 @@ class Takeover:
     async def run(self) -> None:
         """Wait for the lock, then until nothing is left over. Cancelling gives up."""
         await self._lock.acquire()
+        await self._parachute.install()
         while True:
             outcome = await self._recovery.recover()
             if outcome.fault is None:
@@ -57,7 +69,9 @@ class Takeover:
         return self._problem
 
     def release(self) -> None:
-        """Let the next handler in."""
+        """Let the next handler in, and leave nothing behind on the host that has nothing to do."""
+        if self.done.is_set():
+            self._parachute.removed()
         self._lock.release()
 
 

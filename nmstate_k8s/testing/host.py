@@ -50,12 +50,16 @@ class FakeHost:
         self.version = "1.52.1"
         self.checkpoints: list[Checkpoint] = []
         self.servers = ["192.0.2.53"]
+        self.wanted: list[str] = []
+        """What systemd starts with NetworkManager."""
         self.calls: list[str] = []
         self.known_keys = known_keys
         self.clock: int | None = None
         """Milliseconds since boot; None: the machine's own."""
         self._saved: dict[str, dict[str, Any]] = {}
         self._made = 0
+        self.started: Callable[[], None] = lambda: None
+        """Runs whenever NetworkManager is about to start, as a unit ordered before it."""
         self._failures: dict[str, list[Exception]] = {}
         self._actions: dict[str, Callable[[], None]] = {}
 
@@ -71,12 +75,13 @@ class FakeHost:
         """Somebody else makes a checkpoint."""
         return self._checkpoint(timeout, self._now() if created is None else created)
 
-    def restart_networkmanager(self) -> None:
-        """Checkpoints are forgotten, the untested state stays, and paths count from 1 again."""
+    def crash_networkmanager(self) -> None:
+        """It starts anew: checkpoints are forgotten, the untested state stays, and paths count from 1 again."""
         self.owner = f":1.{int(self.owner.rpartition('.')[2]) + 1}"
         self.checkpoints.clear()
         self._saved.clear()
         self._made = 0
+        self.started()
 
     async def show(self) -> bytes:
         self._called("show")
@@ -140,6 +145,31 @@ class FakeHost:
         self._called("rollback")
         self._known(checkpoint)
         self._take_back(checkpoint)
+
+    async def revert(self, desired: bytes, before: bytes) -> bytes:
+        self._called("revert")
+        return before
+
+    async def restore(self, state: bytes) -> None:
+        self._called("restore")
+        self.state = {**self.state, **msgspec.json.decode(state)}
+
+    async def set_hostname(self, *, running: str | None = None, config: str | None = None) -> None:
+        self._called("set_hostname")
+        names = {key: name for key, name in (("running", running), ("config", config)) if name is not None}
+        self.state = {**self.state, "hostname": {**self.state.get("hostname", {}), **names}}
+
+    async def restart_networkmanager(self) -> None:
+        self._called("restart_networkmanager")
+        self.crash_networkmanager()
+
+    async def unit_wants(self, unit: str) -> list[str]:
+        self._called("unit_wants")
+        return list(self.wanted)
+
+    async def reload_units(self) -> None:
+        self._called("reload_units")
+        self.wanted = ["nmstate-k8s-restore.service"]
 
     async def networkmanager(self, *, device_names: bool = False) -> NetworkManager:
         self._called("networkmanager")

@@ -18,6 +18,7 @@ from nmstate_k8s.core.errors import NotFound, Unavailable
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import MutableStore
 from nmstate_k8s.domain.host.fault import Fault
+from nmstate_k8s.domain.host.journal import Interrupted, Record
 from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.prepare import Prepared
 from nmstate_k8s.domain.host.probes.plan import ProbePlan
@@ -44,6 +45,7 @@ class Cluster:
         self.phases: list[EnactmentPhase | None] = []
         self.statuses: list[EnactmentStatus] = []
         self.write_failures: list[Exception] = []
+        self.interruptions: dict[str, Interrupted] = {}
         self.during: Callable[[], None] = lambda: None
 
     def say(self, generation: int | None, *, uid: str = "u1", **status: Any) -> None:
@@ -88,6 +90,12 @@ class Cluster:
 
     async def holds(self, task: Task) -> bool:
         return self.true
+
+    def interrupted(self, transaction_id: str) -> Interrupted | None:
+        return self.interruptions.get(transaction_id)
+
+    def told(self, transaction_id: str) -> None:
+        self.interruptions.pop(transaction_id, None)
 
 
 @pytest.fixture
@@ -295,3 +303,39 @@ async def test_a_secret_of_the_policy_is_in_no_status(
     assert len(cluster.statuses) == 2
     assert "hunter2" not in msgspec.json.encode(cluster.statuses).decode()
     assert cluster.tasks[0].desired["interfaces"] == [login]
+
+
+async def test_an_attempt_that_its_handler_did_not_live_to_end_is_told_and_counted(
+    cluster: Cluster, handler: Callable[..., EnactmentReconciler]
+) -> None:
+    """The first thing that the next handler does about it; exhausted, the generation is never tried again."""
+    record = Record(
+        transaction="dead",
+        policy="p1",
+        generation=3,
+        boot_id="b0",
+        networkmanager=":1.7",
+        checkpoints_before=(),
+        begun=0,
+    )
+    cluster.say(3)
+    first = handler()
+    cluster.during = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        await first.reconcile(KEY)
+    cluster.cache()
+    cluster.interruptions[cluster.statuses[-1].transaction_id] = Interrupted(record, "boot")
+    second = handler("b2", attempts=1)
+    assert await second.reconcile(KEY) is None
+    told = cluster.statuses[-1]
+    assert cluster.phases[-1] is EnactmentPhase.FAILED
+    assert told.retry_count == {"3": 1}
+    assert told.failure is not None
+    assert told.failure.reason == "PowerCut"
+    text = next(condition.message for condition in told.conditions if condition.type == "Failing")
+    assert text.startswith("Error: node n1: interrupted: the power was cut, or the node was reset, during the apply")
+    assert "restored at boot" in text
+    assert cluster.interruptions == {}
+    cluster.cache()
+    assert await handler("b2", attempts=1).reconcile(KEY) is None
+    assert len(cluster.tasks) == 1

@@ -27,6 +27,21 @@ class Recovery:
         return self.outcomes.pop(0)
 
 
+class Parachute:
+    """Whether it is packed."""
+
+    def __init__(self) -> None:
+        self.installed = False
+
+    async def install(self) -> bool:
+        self.installed = True
+        return True
+
+    def removed(self) -> bool:
+        self.installed = False
+        return True
+
+
 async def test_only_one_holds_the_lock(tmp_path: Path) -> None:
     """The second waits, and gets it when the first is gone."""
     path = tmp_path / "state" / "handler_lock"
@@ -44,7 +59,8 @@ async def test_only_one_holds_the_lock(tmp_path: Path) -> None:
 async def test_nothing_runs_before_nothing_is_left_over(tmp_path: Path) -> None:
     """A recovery that fails is tried again; meanwhile the handler says why it is not ready."""
     recovery = Recovery(Outcome("r", fault=Fault("inspect", "x", "NetworkManager does not answer")), Outcome("r"))
-    takeover = Takeover(NodeLock(tmp_path / "lock"), recovery, clock=LoopClock())
+    parachute = Parachute()
+    takeover = Takeover(NodeLock(tmp_path / "lock"), recovery, parachute, clock=LoopClock())
     ran: list[Any] = []
 
     class Work:
@@ -58,4 +74,6 @@ async def test_nothing_runs_before_nothing_is_left_over(tmp_path: Path) -> None:
     assert ran == []
     await asyncio.gather(taking, waiting)
     assert ran == [""]
+    assert parachute.installed
     takeover.release()
+    assert not parachute.installed

@@ -48,6 +48,7 @@ class Site:
                     "NODE_NAME": self.node,
                     "NMSTATE_INSTANCE_NODE_LOCK_FILE": str(self.folder / "lock"),
                     "HEALTH_ADDRESS": "127.0.0.1:0",
+                    "NMSTATE_HOST_ROOT": str(self.folder / "root"),
                     "PROBES": '{"timeoutSeconds": 3}',
                     **environment,
                 }

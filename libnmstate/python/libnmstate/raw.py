@@ -28,6 +28,10 @@ __all__ = [
     "fill",
     "networkmanager",
     "name_servers",
+    "set_hostname",
+    "unit_wants",
+    "reload_units",
+    "restart_unit",
     "set_log_level",
 ]
 
@@ -157,6 +161,26 @@ def networkmanager(*, timeout_seconds: float = 10.0, device_names: bool = True, 
 def name_servers(*, timeout_seconds: float = 10.0, log: Log = None) -> list[str]:
     """The name servers in use, in order. Asks NetworkManager alone: much quicker than `show`."""
     return _value(log, lambda: _native.name_servers(timeout_seconds))
+
+
+def set_hostname(*, running: str | None = None, config: str | None = None, log: Log = None) -> None:
+    """The machine's name: the kernel's, the one on the disk (empty: none), or both. What is None stays."""
+    _call(log, lambda: _native.set_hostname(running, config))
+
+
+def unit_wants(unit: str, *, timeout_seconds: float = 10.0, log: Log = None) -> list[str]:
+    """The units that a unit of systemd wants, as systemd knows it now. Raises DBusError without systemd."""
+    return _value(log, lambda: _native.unit_wants(unit, timeout_seconds))
+
+
+def reload_units(*, timeout_seconds: float = 60.0, log: Log = None) -> None:
+    """systemd reads its units anew."""
+    _call(log, lambda: _native.reload_units(timeout_seconds))
+
+
+def restart_unit(unit: str, *, timeout_seconds: float = 120.0, log: Log = None) -> str:
+    """Restart a unit of systemd and wait for the end: how it ended, `done` where all is well."""
+    return _value(log, lambda: _native.restart_unit(unit, timeout_seconds))
 
 
 def _value(log: Log, work: Callable[[], tuple[_T, list[tuple[int, str, str]]]]) -> _T:

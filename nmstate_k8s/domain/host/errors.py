@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["HostError", "DesiredStateError", "HostUnavailable"]
+__all__ = ["HostError", "DesiredStateError", "HostUnavailable", "is_transient"]
+
+_PASSING = (
+    "org.freedesktop.DBus.Error.NoReply",
+    "org.freedesktop.DBus.Error.ServiceUnknown",
+    "org.freedesktop.DBus.Error.NameHasNoOwner",
+    "org.freedesktop.DBus.Error.Timeout",
+    "CheckpointConflict",
+)
+"""What libnmstate says where NetworkManager is starting, busy, or in somebody else's checkpoint."""
 
 
 class HostError(Exception):
@@ -36,3 +45,10 @@ class DesiredStateError(HostError):
 
 class HostUnavailable(HostError):
     """NetworkManager or the system bus does not answer."""
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether it may pass by itself in a moment, whatever the policy says."""
+    return isinstance(error, HostUnavailable) or (
+        isinstance(error, HostError) and any(text in error.message for text in _PASSING)
+    )

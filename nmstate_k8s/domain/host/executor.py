@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.domain.host import requests
 from nmstate_k8s.domain.host.boot import boot_id, milliseconds_since_boot
-from nmstate_k8s.domain.host.journal import Journal, Record, sync_files
+from nmstate_k8s.domain.host.disk import refuse_bad_disks
+from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.host.journal import Interrupted, Journal
+from nmstate_k8s.domain.host.parachute.copies import KEPT, OUTSIDE, differing, put_back, sync_places
 from nmstate_k8s.domain.host.prepare import Prepared, prepare
 from nmstate_k8s.domain.host.probes.plan import ProbePlan
 from nmstate_k8s.domain.host.probes.runner import ProbeRunner, Selection
 from nmstate_k8s.domain.host.protocol import Host
 
-__all__ = ["Executor", "Notify", "PROFILES"]
+__all__ = ["Executor", "Notify"]
 
 _log = structlog.get_logger(__name__)
 
 LONG_AWAY_MILLISECONDS = 1_000
-PROFILES = Path("/etc/NetworkManager/system-connections")
 
 
 class Notify(Protocol):
@@ -46,7 +48,6 @@ class Executor:
         notify: Notify,
         network_changed: Callable[[], None] = lambda: None,
         allow_dispatch: bool = False,
-        profiles: Path = PROFILES,
         boot: Callable[[], str] = boot_id,
         now: Callable[[], int] = milliseconds_since_boot,
     ) -> None:
@@ -57,7 +58,6 @@ class Executor:
         self._notify = notify
         self._network_changed = network_changed
         self._allow_dispatch = allow_dispatch
-        self._profiles = profiles
         self._boot = boot
         self._now = now
         self._told: set[str] = set()
@@ -66,14 +66,22 @@ class Executor:
             requests.Prepare: self._prepare,
             requests.Inspect: self._inspect,
             requests.Wait: self._wait,
+            requests.Open: self._open,
             requests.WriteJournal: self._write_journal,
+            requests.NoteCheckpoint: self._note_checkpoint,
             requests.CloseJournal: self._close_journal,
+            requests.RetireJournal: self._retire_journal,
             requests.Apply: self._apply,
             requests.FindCheckpoints: self._find_checkpoints,
             requests.RunProbes: self._run_probes,
             requests.Commit: self._commit,
             requests.RollBack: self._roll_back,
             requests.SyncProfiles: self._sync_profiles,
+            requests.RestartNetworkManager: self._restart_networkmanager,
+            requests.Revert: self._revert,
+            requests.PutBackFiles: self._put_back_files,
+            requests.Mend: self._mend,
+            requests.Difference: self._difference,
         }
 
     async def carry_out(self, request: requests.Request) -> Any:
@@ -84,15 +92,28 @@ class Executor:
         """
         return await self._table[type(request)](request)
 
+    def is_open(self) -> bool:
+        """Whether a journal is open."""
+        return self._journal.folder.exists()
+
+    def interrupted(self) -> Interrupted | None:
+        """A change that was taken back without its handler, and not told yet."""
+        return self._journal.interrupted()
+
+    def told(self) -> None:
+        """Its enactment says so."""
+        self._journal.told()
+
+    # --- Before anything is changed ---------------------------------------------------------------------------
+
     async def _read_state(self, _: requests.ReadState) -> bytes:
         return await self._host.show()
 
-    async def _prepare(self, request: requests.Prepare) -> tuple[Prepared, Selection, Record | None]:
+    async def _prepare(self, request: requests.Prepare) -> tuple[Prepared, Selection]:
         """What to do and which probes work, side by side; where there is nothing to do, nobody waits for probes."""
         task = request.task
         selecting = asyncio.ensure_future(self._probes(task.probes).select())
         try:
-            record = await asyncio.to_thread(self._journal.read)
             prepared = await prepare(
                 self._host,
                 task.desired,
@@ -101,17 +122,15 @@ class Executor:
                 request.before,
                 allow_dispatch=self._allow_dispatch,
             )
-            selection = await selecting if prepared.change and not prepared.fault else Selection()
-            return prepared, selection, record
+            return prepared, (await selecting if prepared.change and not prepared.fault else Selection())
         finally:
             selecting.cancel()
             await asyncio.gather(selecting, return_exceptions=True)
 
     async def _inspect(self, _: requests.Inspect) -> requests.Inspection:
-        await asyncio.to_thread(self._journal.writable)
+        await asyncio.to_thread(refuse_bad_disks, self._journal.root, self._journal.folder.parent)
         manager = await self._host.networkmanager(device_names=True)
-        record = await asyncio.to_thread(self._journal.read)
-        return requests.Inspection(manager, record, self._now(), self._boot())
+        return requests.Inspection(manager, self._now(), self._boot())
 
     async def _wait(self, request: requests.Wait) -> None:
         if request.checkpoint and request.checkpoint not in self._told:
@@ -121,11 +140,30 @@ class Executor:
             self._notify("ForeignCheckpoint", note, warning=False)
         await self._clock.sleep(request.seconds)
 
+    # --- The journal ------------------------------------------------------------------------------------------
+
+    async def _open(self, _: requests.Open) -> requests.Leftover | requests.TakenBack | None:
+        record = await asyncio.to_thread(self._journal.read)
+        if record is None:
+            states = await asyncio.to_thread(self._journal.states_taken_back)
+            return requests.TakenBack(bytes(states.before)) if states else None
+        states = await asyncio.to_thread(self._journal.states)
+        manager = await self._host.networkmanager()
+        return requests.Leftover(record, states, manager, self._journal.taken(), self._boot())
+
     async def _write_journal(self, request: requests.WriteJournal) -> None:
-        await asyncio.to_thread(self._journal.write, request.record)
+        await asyncio.to_thread(self._journal.open, request.record, request.before, request.desired)
+
+    async def _note_checkpoint(self, request: requests.NoteCheckpoint) -> None:
+        await asyncio.to_thread(self._journal.note, request.record)
 
     async def _close_journal(self, _: requests.CloseJournal) -> None:
         await asyncio.to_thread(self._journal.close)
+
+    async def _retire_journal(self, request: requests.RetireJournal) -> None:
+        await asyncio.to_thread(self._journal.retire, request.why)
+
+    # --- The change -------------------------------------------------------------------------------------------
 
     async def _apply(self, request: requests.Apply) -> None:
         try:
@@ -134,8 +172,8 @@ class Executor:
             # The address may have moved under our feet: nothing that is connected now can be trusted.
             self._network_changed()
 
-    async def _find_checkpoints(self, _: requests.FindCheckpoints) -> Any:
-        return await self._host.networkmanager()
+    async def _find_checkpoints(self, _: requests.FindCheckpoints) -> requests.Standing:
+        return requests.Standing(await self._host.networkmanager(), self._journal.taken())
 
     async def _run_probes(self, request: requests.RunProbes) -> Any:
         runner, seconds = self._probes(request.plan), request.plan.total_seconds
@@ -148,6 +186,12 @@ class Executor:
     async def _commit(self, request: requests.Commit) -> None:
         await self._host.commit(request.checkpoint)
 
+    async def _sync_profiles(self, _: requests.SyncProfiles) -> None:
+        count = await asyncio.to_thread(sync_places, self._journal.root, KEPT)
+        _log.debug("profiles synced", count=count)
+
+    # --- The way back -----------------------------------------------------------------------------------------
+
     async def _roll_back(self, request: requests.RollBack) -> None:
         if request.foreign:
             self._told.discard(request.checkpoint)
@@ -158,6 +202,35 @@ class Executor:
         finally:
             self._network_changed()
 
-    async def _sync_profiles(self, _: requests.SyncProfiles) -> None:
-        count = await asyncio.to_thread(sync_files, self._profiles)
-        _log.debug("profiles synced", count=count)
+    async def _restart_networkmanager(self, _: requests.RestartNetworkManager) -> None:
+        await asyncio.to_thread(self._journal.rearm, self._boot())
+        try:
+            await self._host.restart_networkmanager()
+        finally:
+            self._network_changed()
+        if not await asyncio.to_thread(self._journal.restored):
+            raise HostError("NotRestored", "NetworkManager was restarted, but the restore unit did not run before it")
+
+    async def _revert(self, request: requests.Revert) -> None:
+        try:
+            await self._host.restore(await self._host.revert(request.desired, request.before))
+        finally:
+            self._network_changed()
+
+    async def _put_back_files(self, _: requests.PutBackFiles) -> None:
+        root, copies = self._journal.root, self._journal.folder / "files"
+        if paths := await asyncio.to_thread(differing, root, OUTSIDE, copies):
+            _log.info("files put back", files=[str(path) for path in paths])
+            await asyncio.to_thread(put_back, root, paths, copies)
+
+    async def _mend(self, request: requests.Mend) -> None:
+        _log.info("put back what lies outside the checkpoint", parts=list(request.parts))
+        parts = dict(request.parts)
+        if hostname := parts.pop("hostname", None):
+            await self._host.set_hostname(**hostname)
+        if parts:
+            await self._host.restore(msgspec.json.encode(parts))
+
+    async def _difference(self, request: requests.Difference) -> bool:
+        difference = msgspec.json.decode(await self._host.diff(request.desired, request.current))
+        return any(difference.values())

@@ -1,34 +1,53 @@
-"""The journal: what a transaction is about to do, on disk before it does it.
+"""The journal: what a change is about to do and what the node looked like, on disk before anything changes.
 
-- One record at most, because there is one transaction at most (`lock.NodeLock`).
-- `write` returns when the record is on the disk, whole: a new file, synced, renamed over the old one, and the
-  folder synced. After a power cut there is the old record or the new one, never half of one.
+    journal/            the change under way; not there: nothing is
+      complete          what nmstate-k8s-restore.service looks for
+      restore.sh        puts the node back; made with the journal, so that the two always fit
+      transaction.json  the `Record`
+      states.json       the state before, and the desired one
+      facts, files/, volatile/   for the script (`parachute.facts`, `parachute.copies`)
+      restoring         NetworkManager was started meanwhile, and the script has begun
+      restored          … and has ended: `boot` or `nm-restart`
+    restored/           a change that was taken back without its handler: waits to be told on the enactment
+
+- One change at most, because there is one transaction at most (`lock.NodeLock`).
+- `open` returns when all of it is on the disk: it is written beside, synced, and renamed. After a power cut there is
+  a whole journal or none.
 - A record names NetworkManager's bus name, the boot, and the checkpoints that were there before. With these a
   handler that was killed finds, when it starts again, the checkpoint that it left behind, and no other one.
-- A record stays until the node is proven to be as desired, or seen to be as it was. While it stays, what an
-  interrupted transaction left active is not believed in: `steps` probes it before it calls it Available.
-- A record of an unknown version or one that cannot be read is kept aside and reported, never acted upon.
-
-What the node looked like (profiles, hostname, scripts), and the unit that restores it before NetworkManager
-starts, will stand beside the record in the same folder.
+- `close` and `retire` end it by one rename, and refuse where the script has begun: what is active then is not what
+  was probed. The script in turn touches nothing before its mark is set in a journal that is still there.
+- A journal of an unknown version, or one that cannot be read, is kept aside and reported, never acted upon.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import shutil
+import socket
+from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import structlog
 
+from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.host.parachute.copies import KEPT, VOLATILE, copy_tree, sync_all, sync_folders
+from nmstate_k8s.domain.host.parachute.facts import Links, configured_hostname, facts
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
-__all__ = ["Journal", "Record"]
+__all__ = ["Interrupted", "Journal", "JournalTaken", "Record", "States"]
 
 _log = structlog.get_logger(__name__)
-VERSION = 1
+VERSION = 2
+
+
+class JournalTaken(HostError):
+    """NetworkManager was started with the journal in place: the node is being put back, or has been."""
+
+    def __init__(self) -> None:
+        super().__init__("NetworkManagerRestarted", "NetworkManager was restarted, and the node put back as it was")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,85 +84,175 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return checkpoint.path not in self.checkpoints_before and checkpoint.created >= self.begun
 
 
+class States(msgspec.Struct, frozen=True):
+    """What a change goes from, and to."""
+
+    before: msgspec.Raw
+    desired: msgspec.Raw
+
+
+class Interrupted(NamedTuple):
+    """A change that ended without its handler."""
+
+    record: Record
+    why: str
+    """What put the node back: boot, nm-restart, or handler."""
+
+
 class Journal:
     """The folder /var/k8s_nmstate/journal, or another one."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._path = folder / "transaction.json"
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        root: Path = Path("/"),
+        lock: Path | None = None,
+        links: Callable[[], Links] = socket.if_nameindex,
+    ) -> None:
+        self.folder = folder
+        self.root = root
+        self._links = links
+        self._lock = lock or folder.with_name("handler_lock")
+        self._fresh = folder.with_name(f"{folder.name}.tmp")
+        self._closing = folder.with_name(f"{folder.name}.closing")
+        self._restored = folder.with_name("restored")
 
     def read(self) -> Record | None:
         """The transaction under way, if there is one.
 
         :raises OSError: if the disk does not let us read.
         """
-        try:
-            text = self._path.read_bytes()
-        except FileNotFoundError:
+        if not self.folder.exists():
             return None
         try:
-            return msgspec.json.decode(text, type=Record)
-        except msgspec.MsgspecError as error:
-            aside = self._path.with_suffix(".unreadable")
+            return msgspec.json.decode((self.folder / "transaction.json").read_bytes(), type=Record)
+        except (FileNotFoundError, msgspec.MsgspecError) as error:
+            aside = self.folder.with_name(f"{self.folder.name}.unreadable")
             _log.error("the journal cannot be read and is kept aside", path=str(aside), error=str(error))
-            self._path.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+            self.folder.rename(aside)
             return None
 
-    def write(self, record: Record) -> None:
-        """Put the record on the disk.
+    def states(self) -> States:
+        """What the transaction under way goes from, and to.
+
+        :raises OSError: if they cannot be read; :raises msgspec.MsgspecError: if they make no sense.
+        """
+        return msgspec.json.decode((self.folder / "states.json").read_bytes(), type=States)
+
+    def states_taken_back(self) -> States | None:
+        """What a change that was taken back, and is not told yet, went from and to."""
+        try:
+            return msgspec.json.decode((self._restored / "states.json").read_bytes(), type=States)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+
+    def open(self, record: Record, before: bytes, desired: bytes) -> None:
+        """Put the journal on the disk: when this returns, the change may begin.
+
+        What was taken back earlier and is not told yet must be known to the caller: it is forgotten here.
 
         :raises OSError: if it could not be put there; then nothing may be changed on the node.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self._path.with_suffix(".tmp")
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(record))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(self._path)
-        sync_folders([self._folder])
+        fresh = self._fresh
+        for stale in (fresh, self._closing, self._restored):
+            shutil.rmtree(stale, ignore_errors=True)
+        fresh.mkdir(parents=True, mode=0o700)
+        (fresh / "files").mkdir()
+        meant = msgspec.json.decode(desired)
+        texts = {
+            "complete": b"",
+            "restore.sh": resources.files("nmstate_k8s.domain.host.parachute").joinpath("restore.sh").read_bytes(),
+            "transaction.json": msgspec.json.encode(record),
+            "states.json": msgspec.json.encode(States(msgspec.Raw(before), msgspec.Raw(desired))),
+            "facts": facts(before, meant, boot_id=record.boot_id, lock=self._lock, links=self._links()),
+        }
+        if hostname := configured_hostname(before, meant):
+            (fresh / "files/etc").mkdir()
+            texts["files/etc/hostname"] = f"{hostname}\n".encode()
+        for name, text in texts.items():
+            (fresh / name).write_bytes(text)
+        made = copy_tree(self.root, KEPT, fresh / "files") + copy_tree(self.root, VOLATILE, fresh / "volatile")
+        sync_all([*(fresh / name for name in texts), *dict.fromkeys([*made, fresh / "files", fresh])])
+        fresh.rename(self.folder)
+        sync_folders({self.folder.parent})
+
+    def note(self, record: Record) -> None:
+        """The record in place of the one that is there. Matters within this boot only, so it is not synced."""
+        fresh = self.folder / "transaction.json.tmp"
+        fresh.write_bytes(msgspec.json.encode(record))
+        fresh.rename(self.folder / "transaction.json")
+
+    def taken(self) -> bool:
+        """Whether NetworkManager was started with this journal in place, and the change so taken back."""
+        return (self.folder / "restoring").exists() or not self.folder.exists()
 
     def close(self) -> None:
-        """The transaction has ended: no record any more, also after a power cut."""
-        self._path.unlink(missing_ok=True)
-        if self._folder.is_dir():
-            sync_folders([self._folder])
+        """The change has ended well, or has been taken back: no journal any more, also after a power cut.
 
-    def writable(self) -> None:
-        """Raise OSError where a record could not be written: a disk that is full or read-only."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        trial = self._folder / "trial.tmp"
+        :raises JournalTaken: if the script has begun; the journal is still there.
+        """
+        if self.folder.exists() or self._restored.exists():
+            self._end(self._closing)
+            shutil.rmtree(self._closing)
+
+    def retire(self, why: str) -> None:
+        """The change was taken back, and its enactment is to be told so, if need be by the next handler.
+
+        :raises JournalTaken: as `close`.
+        """
+        if not self.folder.exists():
+            return  # the script has done it
+        (self.folder / "restored").write_text(f"{why}\n")
+        shutil.rmtree(self._restored, ignore_errors=True)
+        self._end(self._restored)
+
+    def _end(self, target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)
         try:
-            with trial.open("wb") as file:
-                file.write(b"\0" * 4096)
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            trial.unlink(missing_ok=True)
+            self.folder.rename(target)
+        except FileNotFoundError:
+            raise JournalTaken from None
+        if (target / "restoring").exists():
+            target.rename(self.folder)
+            raise JournalTaken
+        sync_folders({target.parent})
 
+    def rearm(self, boot_id: str) -> None:
+        """Before NetworkManager is restarted on purpose: what the kernel has is of this boot, marks are of no account.
 
-def sync_folders(folders: Iterable[Path]) -> None:
-    """What was renamed or removed in these folders is so on the disk."""
-    for folder in folders:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        A journal of an earlier boot was not acted upon when this boot began.
+        """
+        self._unmark()
+        path, fresh = self.folder / "facts", self.folder / "facts.tmp"
+        rest = [line for line in path.read_text().splitlines() if not line.startswith("boot ")]
+        fresh.write_text("\n".join([f"boot {boot_id}", *rest, ""]))
+        fresh.rename(path)
+
+    def restored(self) -> bool:
+        """Whether the script has ended; its marks are taken away, the next one counts anew."""
+        done = (self.folder / "restored").exists() or (not self.folder.exists() and self._restored.exists())
+        if done:
+            self._unmark()
+        return done
+
+    def _unmark(self) -> None:
+        for mark in ("restoring", "restored"):
+            (self.folder / mark).unlink(missing_ok=True)
+
+    def interrupted(self) -> Interrupted | None:
+        """A change that was taken back and not told yet."""
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            record = msgspec.json.decode((self._restored / "transaction.json").read_bytes(), type=Record)
+            why = (self._restored / "restored").read_text().strip()
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            _log.error("a change was taken back, but not which one", path=str(self._restored), error=str(error))
+            return None
+        return Interrupted(record, why or "boot")
 
-
-def sync_files(folder: Path) -> int:
-    """The files of a folder, and the folder, are on the disk. A folder that is not there has none."""
-    if not folder.is_dir():
-        return 0
-    count = 0
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.is_symlink():
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            count += 1
-    sync_folders([folder])
-    return count
+    def told(self) -> None:
+        """The enactment says what happened."""
+        shutil.rmtree(self._restored, ignore_errors=True)

@@ -18,6 +18,7 @@ import structlog
 
 from nmstate_k8s.domain.host.errors import DesiredStateError, HostError, HostUnavailable
 from nmstate_k8s.domain.host.memory import give_back
+from nmstate_k8s.domain.host.parachute.unit import NETWORKMANAGER
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
 __all__ = ["LibnmstateHost", "nmstate_version"]
@@ -29,7 +30,7 @@ _LEVELS = {40: "error", 30: "warning", 20: "info"}
 MAX_LINE = 1_000
 NAME_SERVERS_SECONDS = 2.0
 """A probe that waits for longer is over anyway."""
-_CHANGES = frozenset({"apply", "commit", "rollback"})
+_CHANGES = frozenset({"apply", "commit", "rollback", "restore", "set_hostname", "restart_unit"})
 """Calls whose log is told. What the others say, every minute or thrice in a transaction, is for debugging."""
 _LARGE = frozenset({"show", "apply"})
 """Calls that read the whole state: what they used is handed back."""
@@ -81,6 +82,26 @@ class LibnmstateHost:
 
     async def rollback(self, checkpoint: str) -> None:
         await self._call("rollback", lambda raw, log: raw.rollback(checkpoint, log=log))
+
+    async def revert(self, desired: bytes, before: bytes) -> bytes:
+        return await self._call("revert", lambda raw, log: raw.revert(desired, before, log=log))
+
+    async def restore(self, state: bytes) -> None:
+        await self._call("restore", lambda raw, log: raw.apply(state, verify=False, log=log))
+
+    async def set_hostname(self, *, running: str | None = None, config: str | None = None) -> None:
+        await self._call("set_hostname", lambda raw, log: raw.set_hostname(running=running, config=config, log=log))
+
+    async def restart_networkmanager(self) -> None:
+        result = await self._call("restart_unit", lambda raw, log: raw.restart_unit(NETWORKMANAGER, log=log))
+        if result != "done":
+            raise HostError("NetworkManagerNotStarted", f"the restart of NetworkManager ended as {result}")
+
+    async def unit_wants(self, unit: str) -> list[str]:
+        return await self._call("unit_wants", lambda raw, log: raw.unit_wants(unit, log=log))
+
+    async def reload_units(self) -> None:
+        await self._call("reload_units", lambda raw, log: raw.reload_units(log=log))
 
     async def networkmanager(self, *, device_names: bool = False) -> NetworkManager:
         found = await self._call("networkmanager", lambda raw, log: raw.networkmanager(device_names=device_names))

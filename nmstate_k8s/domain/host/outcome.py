@@ -15,6 +15,7 @@ MAX_MESSAGE = 300
 GENERATE_PREFIX = "failure generating desiredState and capturedStates"
 """Scripts look for it at the beginning of the message."""
 
+INTERRUPTED = "interrupted"
 _WHAT_FAILED: Mapping[str, str] = {
     "read": "the node's state cannot be read",
     GENERATE: "the policy cannot be carried out",
@@ -25,6 +26,8 @@ _WHAT_FAILED: Mapping[str, str] = {
     "locate": "apply lost",
     "probe": "probe failed",
     "commit": "commit failed",
+    "recover": "an earlier change is not taken back yet",
+    INTERRUPTED: "interrupted",
 }
 
 
@@ -41,8 +44,12 @@ class Outcome:
     """Whether it was committed; with a fault: but what came after failed."""
     rollback_seconds: float | None = None
     """How long the way back took; None: there was none."""
+    restarted: bool = False
+    """Whether the way back was a restart of NetworkManager with the old files in place."""
     stuck: bool = False
     """Whether the way back failed: NetworkManager's own timeout, or the next handler, goes it."""
+    done: str = ""
+    """What was done, where somebody else did it."""
     unlike: tuple[str, ...] = ()
     """Paths at which the node, after the way back, is not as it was."""
     stranded: tuple[str, ...] = ()
@@ -75,6 +82,8 @@ def message(node: str, outcome: Outcome, retry: str = "") -> str:
 
 
 def _what_was_done(outcome: Outcome) -> str:
+    if outcome.done:
+        return outcome.done
     if not outcome.touched:
         return "nothing was changed"
     if outcome.kept:
@@ -83,7 +92,8 @@ def _what_was_done(outcome: Outcome) -> str:
         return "the rollback failed and will be tried again"
     if outcome.rollback_seconds is None:
         return "rolled back" if not outcome.unlike else f"not as before: {_some(outcome.unlike)}"
-    done = f"rolled back in {outcome.rollback_seconds:.1f} s"
+    way = "put back by a restart of NetworkManager" if outcome.restarted else "rolled back"
+    done = f"{way} in {outcome.rollback_seconds:.1f} s"
     if outcome.stranded:
         done += f", but {_some(outcome.stranded)} still fails"
     if outcome.unlike:

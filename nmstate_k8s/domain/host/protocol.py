@@ -70,6 +70,27 @@ class Host(Protocol):
     async def rollback(self, checkpoint: str) -> None:
         """Take back what was applied since this checkpoint."""
 
+    async def revert(self, desired: bytes, before: bytes) -> bytes:
+        """The state that, applied after `desired`, brings back what `before` had there."""
+
+    async def restore(self, state: bytes) -> None:
+        """Make it so for good, under no checkpoint of ours: for states that take something back."""
+
+    async def set_hostname(self, *, running: str | None = None, config: str | None = None) -> None:
+        """The machine's name: the kernel's, the one on the disk (empty: none), or both."""
+
+    async def restart_networkmanager(self) -> None:
+        """systemd starts NetworkManager anew; it answers when this returns.
+
+        :raises HostError: if it does not start, or there is no systemd.
+        """
+
+    async def unit_wants(self, unit: str) -> list[str]:
+        """The units that a unit of systemd wants, as systemd knows it now."""
+
+    async def reload_units(self) -> None:
+        """systemd reads its units anew."""
+
     async def networkmanager(self, *, device_names: bool = False) -> NetworkManager:
         """NetworkManager's bus name, version and checkpoints.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nmstate_k8s.domain.host.journal import Record
+from nmstate_k8s.domain.host.journal import Record, States
 from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan
 from nmstate_k8s.domain.host.probes.result import NO_CHANGE, Change
 from nmstate_k8s.domain.host.protocol import NetworkManager
@@ -14,19 +14,30 @@ from nmstate_k8s.domain.host.protocol import NetworkManager
 __all__ = [
     "Task",
     "Inspection",
+    "Standing",
+    "Leftover",
+    "TakenBack",
     "Request",
     "ReadState",
     "Prepare",
     "Inspect",
     "Wait",
+    "Open",
     "WriteJournal",
+    "NoteCheckpoint",
     "CloseJournal",
+    "RetireJournal",
     "Apply",
     "FindCheckpoints",
     "RunProbes",
     "Commit",
     "RollBack",
     "SyncProfiles",
+    "RestartNetworkManager",
+    "Revert",
+    "PutBackFiles",
+    "Mend",
+    "Difference",
 ]
 
 
@@ -46,13 +57,39 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Whether a transaction can begin: NetworkManager, the journal, the clock of checkpoints, this boot."""
+    """Whether a transaction can begin: NetworkManager, the clock of checkpoints, this boot."""
 
     networkmanager: NetworkManager
-    record: Record | None
     now: int
     """Milliseconds since boot."""
     boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether what guards a change still does."""
+
+    networkmanager: NetworkManager
+    taken: bool
+    """NetworkManager was started with the journal in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What an earlier transaction left open."""
+
+    record: Record
+    states: States
+    networkmanager: NetworkManager
+    taken: bool
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What an earlier transaction began was put back by the unit on the host, and is not told yet."""
+
+    before: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +104,7 @@ class ReadState(Request):
 
 @dataclass(frozen=True, slots=True)
 class Prepare(Request):
-    """What there is to do, and meanwhile which probes work: answers (Prepared, `Selection`, open `Record`)."""
+    """What there is to do, and meanwhile which probes work: answers (Prepared, `Selection`)."""
 
     task: Task
     before: bytes
@@ -75,7 +112,7 @@ class Prepare(Request):
 
 @dataclass(frozen=True, slots=True)
 class Inspect(Request):
-    """Answers an `Inspection`; fails where the journal cannot be written or NetworkManager is not well."""
+    """Answers an `Inspection`; fails where a disk is full or read-only, or NetworkManager is not well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +125,36 @@ class Wait(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class Open(Request):
+    """Answers the `Leftover` where a journal is open, else what was `TakenBack`, if anything, else None."""
+
+
+@dataclass(frozen=True, slots=True)
 class WriteJournal(Request):
-    """The record is on the disk."""
+    """The journal is on the disk."""
+
+    record: Record
+    before: bytes
+    desired: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCheckpoint(Request):
+    """The record in the journal is this one."""
 
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
 class CloseJournal(Request):
-    """There is no record any more."""
+    """There is no journal any more; fails where the node was put back meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetireJournal(Request):
+    """There is no journal any more, but what happened is remembered until it is told."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +167,7 @@ class Apply(Request):
 
 @dataclass(frozen=True, slots=True)
 class FindCheckpoints(Request):
-    """Answers `NetworkManager`."""
+    """Answers a `Standing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +197,36 @@ class RollBack(Request):
 @dataclass(frozen=True, slots=True)
 class SyncProfiles(Request):
     """What NetworkManager wrote is on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestartNetworkManager(Request):
+    """NetworkManager starts anew, after the unit on the host has put back what the journal has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revert(Request):
+    """libnmstate applies, for good, what takes `desired` back to `before`."""
+
+    desired: bytes
+    before: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutBackFiles(Request):
+    """The files that NetworkManager's rollback does not know are as their copies in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mend(Request):
+    """Bring back these parts of the state, which lie outside the checkpoint."""
+
+    parts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Request):
+    """Answers whether the current state differs from the desired one."""
+
+    desired: bytes
+    current: bytes

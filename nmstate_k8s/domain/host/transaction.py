@@ -2,6 +2,7 @@
 
 - One transaction at a time. It ends in commit or rollback whatever happens to who waits for it: cancelling
   `run` does not cancel it, `wait_idle` waits for it (SIGTERM).
+- Where a journal is open, what it is about is ended first, before a handler's first task and before each one.
 - Every line that is logged meanwhile, libnmstate's too, carries the transaction's id and policy.
 - Every failure of a step, also one that nobody thought of, is an answer that the table deals with.
 - Before each step lies a failpoint, ``before-<step>``.
@@ -18,9 +19,10 @@ from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.domain.host.errors import HostError
 from nmstate_k8s.domain.host.executor import Executor
 from nmstate_k8s.domain.host.failpoints import Failpoints
+from nmstate_k8s.domain.host.journal import Interrupted
 from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.requests import Prepare, ReadState, Task
-from nmstate_k8s.domain.host.steps import END, STEPS, WAYS_BACK, State
+from nmstate_k8s.domain.host.steps import END, STEPS, State
 
 __all__ = ["Transactions"]
 
@@ -45,6 +47,7 @@ class Transactions:
         self._busy = busy
         self._ended = ended
         self._turn = asyncio.Lock()
+        self._interrupted: dict[str, Interrupted] = {}
 
     async def run(self, task: Task) -> Outcome:
         """Bring a task about, or leave the node as it was. Never raises what a step raised.
@@ -66,7 +69,16 @@ class Transactions:
 
     async def recover(self) -> Outcome:
         """Take back what an earlier handler left behind. Without a fault in the outcome nothing is left."""
-        return await asyncio.shield(asyncio.ensure_future(self._alone(State(None), "inspect")))
+        return await asyncio.shield(asyncio.ensure_future(self._alone(State(None), "recover")))
+
+    def interrupted(self, transaction_id: str) -> Interrupted | None:
+        """What became of a transaction that ended without its handler, until it is told."""
+        return self._interrupted.get(transaction_id)
+
+    def told(self, transaction_id: str) -> None:
+        """The enactment says what became of it."""
+        if self._interrupted.pop(transaction_id, None) and not self._interrupted:
+            self._executor.told()
 
     async def wait_idle(self) -> None:
         """Return when no transaction is under way."""
@@ -80,12 +92,23 @@ class Transactions:
             bound = {"transaction": transaction_id, "policy": state.task.policy if state.task else ""}
             try:
                 with structlog.contextvars.bound_contextvars(**bound):
-                    outcome = await self._drive(state, entry, transaction_id)
+                    outcome = await self._whole(state, entry, transaction_id)
             finally:
                 self._busy(False)
             if state.task is not None or outcome.rollback_seconds is not None:
                 self._ended(outcome)
             return outcome
+
+    async def _whole(self, state: State, entry: str, transaction_id: str) -> Outcome:
+        if state.task is not None and self._executor.is_open():
+            recovered = await self._drive(State(None), "recover", transaction_id)
+            if recovered.fault is not None:
+                return recovered
+            self._executor.told()  # by the outcome of that attempt
+        outcome = await self._drive(state, entry, transaction_id)
+        if state.task is None and (found := self._executor.interrupted()):
+            self._interrupted[found.record.transaction] = found
+        return outcome
 
     async def _drive(self, state: State, step: str, transaction_id: str) -> Outcome:
         timing: dict[str, float] = {}
@@ -110,15 +133,16 @@ def _unexpected(error: Exception) -> bool:
 
 
 def _outcome(transaction_id: str, state: State, timing: dict[str, float]) -> Outcome:
-    back = timing.get("back")
+    ways = [timing[step] for step in ("back", "restart", "revert") if step in timing]
     return Outcome(
         transaction_id=transaction_id,
         prepared=state.prepared,
         fault=state.fault,
         touched=state.touched,
         kept=state.kept,
-        rollback_seconds=None if back is None else back + timing.get("find", 0.0),
-        stuck=state.ways_back >= WAYS_BACK,
+        rollback_seconds=sum(ways) + timing.get("find", 0.0) if ways else None,
+        restarted=state.restarted,
+        stuck=state.stuck,
         unlike=state.unlike,
         stranded=state.stranded,
         probes=state.probes,

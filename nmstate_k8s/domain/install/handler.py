@@ -30,10 +30,16 @@ _HOST_PATHS = (
     ("nmstate-state", "/var/k8s_nmstate", "DirectoryOrCreate"),  # the node's lock, and what outlives the pod
     ("ovs-socket", "/run/openvswitch", "DirectoryOrCreate"),  # Open vSwitch's database, where there is one
     ("systemd-network", "/etc/systemd/network", "DirectoryOrCreate"),  # names pinned to NICs (.link files)
+    # Profiles are copied before a change and synced after it; dispatch scripts are written here.
+    ("networkmanager", "/etc/NetworkManager", "DirectoryOrCreate"),
+    # The unit that puts the node back before NetworkManager starts in the middle of a change.
+    ("systemd-units", "/etc/systemd/system", "DirectoryOrCreate"),
 )
-
-# What NetworkManager writes is brought to the disk before a policy counts as applied; read-only is enough for it.
-_PROFILES = ("profiles", "/etc/NetworkManager/system-connections", "DirectoryOrCreate")
+_READ_ONLY = (
+    ("networkmanager-state", "/var/lib/NetworkManager", "DirectoryOrCreate"),  # global DNS: copied and synced, too
+    # Profiles of this boot, which the initial RAM disk may have made: copied, too.
+    ("networkmanager-run", "/run/NetworkManager/system-connections", "DirectoryOrCreate"),
+)
 
 
 def daemon_set(stack: Stack) -> Manifest:
@@ -78,7 +84,7 @@ def _pod(stack: Stack, account: str) -> Body:
         "volumes": [
             *(
                 {"name": name, "hostPath": {"path": path, "type": kind}}
-                for name, path, kind in (*_HOST_PATHS, _PROFILES)
+                for name, path, kind in (*_HOST_PATHS, *_READ_ONLY)
             ),
             {"name": "tmp", "emptyDir": {}},
             api_volume(),
@@ -110,7 +116,7 @@ def _container(stack: Stack) -> Body:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             *({"name": name, "mountPath": path} for name, path, _ in _HOST_PATHS),
-            {"name": _PROFILES[0], "mountPath": _PROFILES[1], "readOnly": True},
+            *({"name": name, "mountPath": path, "readOnly": True} for name, path, _ in _READ_ONLY),
             {"name": "tmp", "mountPath": "/tmp"},  # a path in the pod
             API_MOUNT,
         ],

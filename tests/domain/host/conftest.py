@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from nmstate_k8s.domain.host.executor import Executor
@@ -93,11 +94,32 @@ class Rig:
     notices: list[tuple[str, bool]] = field(default_factory=list)
     resets: list[str] = field(default_factory=list)
     boot: str = "boot-1"
+    parachute: bool = True
+    """Whether the restore unit runs whenever NetworkManager starts."""
     probes: list[StubProbe] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.host.started = self._restore
 
     @property
     def journal(self) -> Journal:
-        return Journal(self.folder / "journal")
+        return Journal(self.folder / "journal", root=self.folder / "root", links=lambda: [(1, "lo"), (2, "eth0")])
+
+    def _restore(self) -> None:
+        """What restore.sh does, as far as this host has it, while a handler lives."""
+        if self.parachute and (self.folder / "journal/complete").exists():
+            self.host.state = msgspec.json.decode(self.journal.states().before)
+            for mark in ("restoring", "restored"):
+                (self.folder / "journal" / mark).write_text("nm-restart\n")
+
+    def cut_power(self) -> None:
+        """The untested profiles are on the disk; restore.sh runs before NetworkManager does."""
+        self.boot = "boot-2"
+        self.host.crash_networkmanager()
+        if self.parachute and (self.folder / "journal").exists():
+            self.host.state = msgspec.json.decode(self.journal.states().before)
+            (self.folder / "journal/restored").write_text("boot\n")
+            (self.folder / "journal").rename(self.folder / "restored")
 
     def probe(self, name: str, works: Callable[[], bool], *, always: bool = False) -> None:
         """From now on the node has this probe."""
@@ -123,7 +145,6 @@ class Rig:
             clock=self.clock,
             notify=lambda reason, note, *, warning=True: self.notices.append((reason, warning)),
             network_changed=lambda: self.resets.append("reset"),
-            profiles=self.folder / "profiles",
             boot=lambda: self.boot,
             now=lambda: self.host.clock,
         )

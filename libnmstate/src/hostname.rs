@@ -1,0 +1,99 @@
+//! The machine's name as NetworkManager and the kernel have it.
+//!
+//! libnmstate reads /etc/hostname, which in a container is another file than the host's, and compares
+//! with it after an apply. So the name is read, set and verified here; libnmstate is given the rest.
+
+use std::time::Duration;
+
+use nmstate::HostNameState;
+use pyo3::prelude::*;
+use zbus::Connection;
+
+use crate::bus::{bounded, properties, taken};
+use crate::call::run;
+use crate::failure::Failure;
+use crate::lines::Line;
+
+const NETWORKMANAGER: &str = "org.freedesktop.NetworkManager";
+const SETTINGS_PATH: &str = "/org/freedesktop/NetworkManager/Settings";
+const SETTINGS: &str = "org.freedesktop.NetworkManager.Settings";
+const HOSTNAMED: &str = "org.freedesktop.hostname1";
+const KERNEL: &str = "/proc/sys/kernel/hostname";
+const SECONDS: f64 = 30.0;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 100;
+
+/// Set the machine's name: the kernel's, the one on the disk (empty: none), or both.
+#[pyfunction]
+pub(crate) fn set_hostname(
+    py: Python<'_>,
+    running: Option<String>,
+    config: Option<String>,
+) -> PyResult<Vec<Line>> {
+    let ((), lines) = run(py, || {
+        let mut name = HostNameState::default();
+        name.running = running;
+        name.config = config;
+        set(&name)
+    })?;
+    Ok(lines)
+}
+
+/// Both names are as given when this returns.
+pub(crate) fn set(name: &HostNameState) -> Result<(), Failure> {
+    if let Some(config) = &name.config {
+        bounded("NetworkManager", SECONDS, save(config))?;
+    }
+    if let Some(running) = &name.running {
+        std::fs::write(KERNEL, running).map_err(|error| {
+            Failure::new("PluginFailure", format!("hostname {running}: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// The name on the disk, empty where there is none.
+pub(crate) fn configured() -> Result<String, Failure> {
+    bounded("NetworkManager", SECONDS, async {
+        saved(&Connection::system().await?).await
+    })
+}
+
+async fn save(name: &str) -> Result<(), Failure> {
+    let bus = Connection::system().await?;
+    if name.is_empty() {
+        // NetworkManager takes no empty name.
+        bus.call_method(
+            Some(HOSTNAMED),
+            "/org/freedesktop/hostname1",
+            Some(HOSTNAMED),
+            "SetStaticHostname",
+            &("", false),
+        )
+        .await?;
+    } else {
+        bus.call_method(
+            Some(NETWORKMANAGER),
+            SETTINGS_PATH,
+            Some(SETTINGS),
+            "SaveHostname",
+            &name,
+        )
+        .await?;
+    }
+    for _ in 0..LOOKS {
+        if saved(&bus).await? == name {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Err(Failure::new(
+        "VerificationError",
+        format!("hostname.config: desired {name:?}, NetworkManager did not take it"),
+    ))
+}
+
+async fn saved(bus: &Connection) -> Result<String, Failure> {
+    let mut found = properties(bus, NETWORKMANAGER, SETTINGS_PATH, SETTINGS).await?;
+    taken(&mut found, "Hostname")
+}

@@ -1,0 +1,70 @@
+"""What lies outside NetworkManager's checkpoint, so that its rollback leaves it changed. Pure.
+
+Measured for the name of the machine and for scripts; by libnmstate's source also alternative names of interfaces,
+Open vSwitch's global settings and OVN's bridge mappings: it writes them beside NetworkManager, and has no way back.
+Scripts are files, and put back as such (`parachute.copies`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+__all__ = ["mending"]
+
+_TABLES = ("external_ids", "other_config")
+
+
+def mending(before: bytes, after: bytes) -> dict[str, Any]:
+    """The desired state that brings back what was there; empty where all of it is."""
+    old, new = msgspec.json.decode(before), msgspec.json.decode(after)
+    open_vswitch = "ovs-db" in old and "ovs-db" in new  # else it does not run, or did not
+    parts = {
+        "hostname": _hostname(old.get("hostname") or {}, new.get("hostname") or {}),
+        "ovs-db": _database(old["ovs-db"], new["ovs-db"]) if open_vswitch else {},
+        "ovn": _mappings(old.get("ovn") or {}, new.get("ovn") or {}) if open_vswitch else {},
+        "interfaces": _names(old, new),
+    }
+    return {key: part for key, part in parts.items() if part}
+
+
+def _hostname(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: old[key] for key in ("config", "running") if old.get(key) is not None and old[key] != new.get(key)}
+
+
+def _database(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for table in _TABLES:
+        then, now = old.get(table) or {}, new.get(table) or {}
+        if changed := {key: then.get(key) for key in sorted({*then, *now}) if then.get(key) != now.get(key)}:
+            found[table] = changed
+    return found
+
+
+def _mappings(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    then = {entry["localnet"]: entry for entry in old.get("bridge-mappings") or []}
+    now = {entry["localnet"]: entry for entry in new.get("bridge-mappings") or []}
+    changed = [entry for name, entry in then.items() if now.get(name) != entry]
+    gone = [{"localnet": name, "state": "absent"} for name in now if name not in then]
+    return {"bridge-mappings": [*changed, *gone]} if changed or gone else {}
+
+
+def _names(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
+    then = {entry.get("name"): entry for entry in old.get("interfaces") or []}
+    found = []
+    for entry in new.get("interfaces") or []:
+        before = then.get(entry.get("name"))
+        if before is None:
+            continue
+        had, has = _alternatives(before), _alternatives(entry)
+        names = [{"name": name} for name in sorted(had - has)]
+        names += [{"name": name, "state": "absent"} for name in sorted(has - had)]
+        if names:
+            found.append({"name": entry["name"], "type": entry.get("type"), "state": "up", "alt-names": names})
+    return found
+
+
+def _alternatives(interface: Mapping[str, Any]) -> set[str]:
+    return {entry["name"] for entry in interface.get("alt-names") or []}
