@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,15 @@ class Ledger:
             path = self.folder / f"{self.campaign}-{number:03d}-{trial.name}-{trial.node}.txt"
             path.write_text("\n".join((*trial.problems, "", trial.told, "", trial.evidence, "")))
             print(f"     evidence: {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}", flush=True)
+
+    def attempt(self, name: str, node: str, work: Callable[[], None]) -> None:
+        """Work that adds trials; what it cannot even finish is a failed trial, and the campaign goes on."""
+        begun = time.monotonic()
+        try:
+            work()
+        except AssertionError as error:
+            first, *rest = str(error).splitlines() or [repr(error)]
+            self.add(Trial(name, node, time.monotonic() - begun, (first,), evidence="\n".join(rest)))
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a name, in order of first appearance: n, ok, the longest time."""

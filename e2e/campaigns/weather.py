@@ -78,7 +78,7 @@ def unplugged_meanwhile(cluster: Cluster, node: Node, *, seconds: int) -> Trial:
             with subprocess.Popen(argv, cwd=ROOT) as unplugging:
                 trial = good_policy(cluster, node, "unplugged", policy, dummy(interface, "203.0.113.77"))
             enactment = cluster.enactments(policy)[node.name]
-            slowest = max((probe["milliseconds"] for probe in enactment["status"].get("probes", ())), default=0)
+            slowest = max((probe.get("milliseconds", 0) for probe in enactment["status"].get("probes", ())), default=0)
             problems = [*trial.problems]
             if unplugging.returncode:
                 problems.append("the cable was never pulled")
@@ -118,4 +118,4 @@ def flapping(node: Node, nic: str, *, every: float = 0.5) -> Iterator[None]:
 
 def _probes(enactment: Json) -> str:
     probes = enactment.get("status", {}).get("probes", ())
-    return ", ".join(f"{probe['name']} {probe['milliseconds']} ms" for probe in probes)
+    return ", ".join(f"{probe['name']} {probe.get('milliseconds', 0)} ms" for probe in probes)

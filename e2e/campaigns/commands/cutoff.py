@@ -30,7 +30,9 @@ def main(argv: list[str]) -> int:
     ledger = Ledger("cutoff")
 
     def trial(node: Node, kind: Kind) -> None:
-        ledger.add(cut_off(cluster, node, kind, probe_seconds=options.probe_seconds))
+        ledger.attempt(
+            kind.name, node.name, lambda: ledger.add(cut_off(cluster, node, kind, probe_seconds=options.probe_seconds))
+        )
 
     order = random.Random(options.seed)
     for _ in range(options.trials):

@@ -46,16 +46,13 @@ def main(argv: list[str]) -> int:
         "unplugged": [scenes.unplugged] * options.trials,
         "moves": [partial(scenes.move, name) for name in MOVES] * options.trials,
     }
-    over_nodes(cluster.nodes(), [work for name in SCENES if name in options.only for work in works[name]], _do)
+    chosen = [(name, work) for name in SCENES if name in options.only for work in works[name]]
+    over_nodes(cluster.nodes(), chosen, lambda node, one: ledger.attempt(one[0], node.name, lambda: one[1](node)))
     return ledger.conclude(as_json=options.json)
 
 
 def _parts(trials: int) -> list[range]:
     return [range(first, min(first + AT_ONCE, trials)) for first in range(0, trials, AT_ONCE)]
-
-
-def _do(node: Node, work: Work) -> None:
-    work(node)
 
 
 class _Scenes:
