@@ -1,6 +1,6 @@
 """What a desired state takes away on purpose, so that a probe that misses it is no failure.
 
-Both rules speak of what the state says by itself; whether the node is still reached otherwise, the probe looks.
+Only what the state says by itself counts; whether the node is still reached otherwise, the probe looks.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from typing import Any
 
 import msgspec
 
-from nmstate_k8s.api.probes import Family
-from nmstate_k8s.domain.host.probes.addresses import family_of
 from nmstate_k8s.domain.host.probes.result import Change
 
-__all__ = ["names_no_server_of", "withdraws_ipv6"]
+__all__ = ["withdraws_ipv6"]
 
 
 class _Named(msgspec.Struct):
@@ -37,13 +35,6 @@ def withdraws_ipv6(change: Change, interface: str) -> bool:
                 return interface not in _interfaces_before(change)
             return isinstance(ipv6, Mapping) and ipv6.get("enabled") is False
     return False
-
-
-def names_no_server_of(change: Change, family: Family) -> bool:
-    """The state says which DNS servers there are to be, and none of them is of this family."""
-    config = (_desired(change).get("dns-resolver") or {}).get("config") or {}
-    servers = config.get("server") or ()
-    return bool(servers) and all(family_of(str(server)) != family for server in servers)
 
 
 def _desired(change: Change) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from nmstate_k8s.domain.host.probes.intent import withdraws_ipv6
 from nmstate_k8s.domain.host.probes.result import Change, ProbeFailed, ProbeSkipped
 from nmstate_k8s.domain.host.probes.routes import Gateway, default_gateways
 
-__all__ = ["Gateways", "PingProbe", "ipv6_is_withdrawn"]
+__all__ = ["PingProbe"]
 
 Gateways = Callable[[socket.AddressFamily], list[Gateway]]
 
@@ -39,7 +39,7 @@ class PingProbe:
     async def attempt(self, change: Change) -> None:
         gateway = _first(self._gateways, self._family)
         if gateway is None:
-            if self._family == "ipv6" and (interface := ipv6_is_withdrawn(change, self._gateways)):
+            if self._family == "ipv6" and (interface := _without_ipv6(change, self._gateways)):
                 raise ProbeSkipped(f"the desired state has no IPv6 on {interface}")
             raise ProbeFailed(f"there is no default gateway for {_SPOKEN[self._family]} in the main table")
         try:
@@ -51,7 +51,7 @@ class PingProbe:
             ) from error
 
 
-def ipv6_is_withdrawn(change: Change, gateways: Gateways) -> str:
+def _without_ipv6(change: Change, gateways: Gateways) -> str:
     """The interface with IPv4's default route, if the desired state takes IPv6 away from it."""
     ipv4 = _first(gateways, "ipv4")
     return ipv4.interface if ipv4 and withdraws_ipv6(change, ipv4.interface) else ""
