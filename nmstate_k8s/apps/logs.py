@@ -1,7 +1,8 @@
 """Logs of all programs: one line an event on stderr, `key=value`, for people and for machines.
 
-Messages are constant; what varies is in the keys. A reconcile binds its controller and key, so that every line of
-it carries them.
+- Messages are constant; what varies is in the keys. A reconcile binds its controller and key, a transaction its id
+  and policy, so that every line of it carries them.
+- What libraries tell the standard library's logging looks alike, with the `logger` that told it.
 """
 
 from __future__ import annotations
@@ -10,27 +11,44 @@ __all__ = ["configure_logging"]
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
+from structlog.typing import Processor
 
 
-def configure_logging(level: str, *, redact: structlog.typing.Processor | None = None) -> None:
-    """Log what is at least as important as ``level``; also what libraries tell the standard library's logging.
+def configure_logging(level: str, *, redact: Processor | None = None, stream: TextIO | None = None) -> None:
+    """Log what is at least as important as ``level``; of what libraries tell, warnings at least.
 
     ``redact`` sees each event last, when errors are text already, and takes out what must not be written.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
+    out = stream or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    last: list[Processor] = [
+        *([redact] if redact else []),
+        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            *([redact] if redact else []),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
-        ],
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(threshold, logging.WARNING), stream=sys.stderr)
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared[:3], structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                *last,
+            ],
+        )
+    )
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler], force=True)

@@ -47,6 +47,9 @@ from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES_METADATA
 GRACE_SECONDS = 920.0
 """A little less than the pod's: a transaction ends in commit or rollback, not in SIGKILL."""
 
+EVENTS_AT_ONCE, EVENTS_A_SECOND = 100, 0.5
+"""All events of a handler are about one object, its node: a reboot with forty policies is no flood."""
+
 
 async def run(
     settings: NodeSettings,
@@ -60,7 +63,9 @@ async def run(
     async with Client(config, user_agent=HANDLER_MANAGER) as client:
         address = settings.health_address
         manager = Manager(client, health_address=address, metrics_address=address, grace_seconds=GRACE_SECONDS)
-        recorder = manager.event_recorder(HANDLER_MANAGER, settings.identity)
+        recorder = manager.event_recorder(
+            HANDLER_MANAGER, settings.identity, burst=EVENTS_AT_ONCE, refill_a_second=EVENTS_A_SECOND
+        )
         churn = Churn()
         reporter = NodeStateReporter(
             host,

@@ -22,7 +22,7 @@ from nmstate_k8s.core.errors import AlreadyExists, ApiError, Throttled, Unavaila
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.core.ratelimit import Backoff, TokenBucket
 
-__all__ = ["EVENTS", "EventRecorder"]
+__all__ = ["BURST", "EVENTS", "REFILL_A_SECOND", "EventRecorder"]
 
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event", namespaced=True)
 SERIES_SECONDS: Final = 360.0
@@ -31,7 +31,7 @@ MAX_WAITING: Final = 1000
 MAX_NOTE: Final = 1024
 BURST: Final = 25
 REFILL_A_SECOND: Final = 1 / 30
-"""A single object may bring up 25 different events at once, then one every 30 s."""
+"""A single object may bring up 25 different events at once, then one every 30 s, unless the recorder is told more."""
 ENDING_SECONDS: Final = 3.0
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
@@ -70,11 +70,21 @@ class _Series:
 class EventRecorder:
     """Writes Events of events.k8s.io/v1 as one reporting controller and instance."""
 
-    def __init__(self, client: Client, controller: str, instance: str) -> None:
+    def __init__(
+        self,
+        client: Client,
+        controller: str,
+        instance: str,
+        *,
+        burst: int = BURST,
+        refill_a_second: float = REFILL_A_SECOND,
+    ) -> None:
         self._client = client
         self._clock = client.clock
         self._controller = controller
         self._instance = instance[:128]
+        self._burst = burst
+        self._refill = refill_a_second
         self._series: dict[_What, _Series] = {}
         self._buckets: OrderedDict[_About, TokenBucket] = OrderedDict()
         self._arrived = asyncio.Event()
@@ -191,7 +201,7 @@ class EventRecorder:
     def _bucket(self, about: _About) -> TokenBucket:
         bucket = self._buckets.get(about)
         if bucket is None:
-            bucket = self._buckets[about] = TokenBucket(REFILL_A_SECOND, BURST, clock=self._clock)
+            bucket = self._buckets[about] = TokenBucket(self._refill, self._burst, clock=self._clock)
             if len(self._buckets) > MAX_WAITING:
                 self._buckets.popitem(last=False)
         return bucket

@@ -23,7 +23,7 @@ import structlog
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.core.errors import LeadershipLost
-from nmstate_k8s.core.events import EventRecorder
+from nmstate_k8s.core.events import BURST, REFILL_A_SECOND, EventRecorder
 from nmstate_k8s.core.informer import Informer, Trim
 from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.metrics import METRICS, Metrics
@@ -115,9 +115,11 @@ class Manager:
             informer.add_index(name, indexer)
         return informer
 
-    def event_recorder(self, controller: str, instance: str) -> EventRecorder:
+    def event_recorder(
+        self, controller: str, instance: str, *, burst: int = BURST, refill_a_second: float = REFILL_A_SECOND
+    ) -> EventRecorder:
         """A recorder that is run for you, and outlives the controllers that use it."""
-        recorder = EventRecorder(self.client, controller, instance)
+        recorder = EventRecorder(self.client, controller, instance, burst=burst, refill_a_second=refill_a_second)
         self.add(recorder, stage=Stage.SERVERS)
         return recorder
 
