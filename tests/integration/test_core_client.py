@@ -67,6 +67,26 @@ async def test_status_is_written_apart(client: Client) -> None:
     assert status["nodeInfo"]["machineID"] == "x"
 
 
+async def test_of_large_objects_the_metadata_is_enough(client: Client) -> None:
+    """Every answer is cut down to it by the server: reads, lists, watches and patches."""
+    await client.create(CONFIG_MAPS, config_map("large", a="1" * 1000))
+    maps = CONFIG_MAPS.as_metadata()
+    selected = await client.list(maps, "default", field_selector="metadata.name=large")
+    watch = client.watch(
+        maps, "default", resource_version=selected.resource_version, field_selector="metadata.name=large"
+    )
+    async with aclosing(watch) as events:
+        first = asyncio.ensure_future(anext(events))
+        patched = await client.merge_patch(maps, "large", {"data": {"b": "2"}}, namespace="default")
+        seen = (await first).object
+    read = await client.get(maps, "large", "default")
+    for answered in (*selected.items, patched, seen, read):
+        assert answered.name == "large"
+        assert answered.labels == {"test": "client"}
+        assert "data" not in answered.to_dict()
+    assert (await client.get(CONFIG_MAPS, "large", "default")).to_dict()["data"]["b"] == "2"
+
+
 async def test_an_invalid_object_is_told_by_field(client: Client) -> None:
     """The causes are the server's."""
     with pytest.raises(Invalid) as invalid:
