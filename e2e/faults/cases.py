@@ -73,6 +73,7 @@ def _networkmanager() -> Iterator[Case]:
             if not (policy.cuts_off and point != "before-probe"):
                 yield Case("nm-kill", policy, STRIKES["kill-networkmanager"], point)
                 yield Case("nm-stop", policy, STRIKES["stop-networkmanager"], point)
+        yield Case("nm-hang", policy, STRIKES["hang-networkmanager"], "before-probe")
         yield Case("nm-and-handler-kill", policy, STRIKES["kill-both"], "before-probe")
         yield Case("nm-kill", policy, STRIKES["kill-networkmanager"], "before-apply", during=(0.05, 3.0))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from e2e.faults.scene import FULL, Scene
@@ -20,6 +21,7 @@ HANDLER = "$(pgrep -f '[n]mstate-handler node')"
 NETWORKMANAGER = "$(pidof NetworkManager)"
 NM_PATH = "/org/freedesktop/NetworkManager"
 HOUR = 3600
+STANDSTILL = 25
 
 # All free blocks, reserved ones too, in pieces that halve until not even one block is left.
 _FILL = f"""
@@ -30,7 +32,13 @@ while [ $size -ge 4096 ]; do
     if fallocate -l $size {FULL}/$n 2>/dev/null; then n=$((n + 1)); else size=$((size / 2)); fi
 done
 """
-_READ_ONLY = f"nsenter -t {HANDLER} -m mount -o remount,bind,%s /var/k8s_nmstate"
+# Only as the handler sees it. Its image has no mount program; the flags are MS_REMOUNT | MS_BIND, and MS_RDONLY.
+_REMOUNT = f"""
+nsenter -t {HANDLER} -m python3 -c '
+import ctypes, os, sys
+if ctypes.CDLL(None, use_errno=True).mount(b"", b"/var/k8s_nmstate", None, 0x1020 | %d, None):
+    sys.exit(os.strerror(ctypes.get_errno()))'
+"""
 _OUT_OF_MEMORY = f"""
 group=/sys/fs/cgroup$(cut -d: -f3 /proc/{HANDLER}/cgroup)
 echo 1M > $group/memory.max
@@ -89,14 +97,12 @@ def _both_die(scene: Scene) -> None:
 
 
 def _goes_on_again(program: str) -> Callable[[Scene, Story], None]:
-    """SIGCONT, when the handler has told that something is wrong, or has waited for long."""
+    """SIGCONT, when the handler has told that something is wrong, or after a while in which it did not."""
 
     def heal(scene: Scene, story: Story) -> None:
-        since = story.count()
-        try:
-            story.wait("a failure", lambda v: v.phase in ("Retrying", "Failing"), since=since, timeout=45)
-        finally:
-            scene.node.sh(f"kill -CONT {program}")
+        with suppress(AssertionError):
+            story.wait("a failure", lambda v: v.phase in ("Retrying", "Failing"), timeout=STANDSTILL)
+        scene.node.sh(f"kill -CONT {program}")
 
     return heal
 
@@ -131,7 +137,7 @@ def _room_again(scene: Scene, story: Story) -> None:
 
 def _writable_again(scene: Scene, story: Story) -> None:
     story.wait("a failure", lambda v: v.phase in ("Retrying", "Failing"), timeout=60)
-    scene.node.sh(_READ_ONLY % "rw")
+    scene.node.sh(_REMOUNT % 0)
 
 
 def _clock(seconds: int) -> Callable[[Scene], None]:
@@ -152,12 +158,13 @@ _ALL = (
     Strike("kill-networkmanager", _networkmanager_dies, tells="NetworkManager was restarted"),
     Strike("kill-both", _both_die, tells="interrupted"),
     Strike("stop-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), _goes_on_again(NETWORKMANAGER)),
+    Strike("hang-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), tells="NetworkManager"),
     Strike("stop-handler-past-timeout", _taken_back_meanwhile, tells="checkpoint"),
     Strike("delete-pod", _deleted()),
     Strike("force-delete-pod", _deleted("--force", "--grace-period=0"), tells="interrupted"),
     Strike("out-of-memory", _shell(_OUT_OF_MEMORY), tells="interrupted"),
     Strike("disk-full", _shell(_FILL), _room_again),
-    Strike("disk-read-only", _shell(_READ_ONLY % "ro"), _writable_again),
+    Strike("disk-read-only", _shell(_REMOUNT % 1), _writable_again),
     Strike("clock-forward", _clock(HOUR), _clock_back),
     Strike("clock-back", _clock(-HOUR), _clock_back),
 )

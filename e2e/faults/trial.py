@@ -22,7 +22,7 @@ from e2e.kit import eventually
 __all__ = ["Result", "carry_out", "learn"]
 
 HOLD = "once:hold"
-END_SECONDS = 150
+END_SECONDS = 240
 BY_ITSELF_SECONDS = 45
 LOST_SECONDS = 15
 """A node that has not come back then, where others take two or three seconds, does not."""
