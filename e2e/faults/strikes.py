@@ -155,7 +155,7 @@ def _clock_back(scene: Scene, story: Story) -> None:
 _ALL = (
     Strike("cut", _cut, cuts=True, tells="interrupted"),
     Strike("kill-handler", _shell(f"kill -9 {HANDLER}"), tells="interrupted"),
-    Strike("kill-networkmanager", _networkmanager_dies, tells="NetworkManager was restarted"),
+    Strike("kill-networkmanager", _networkmanager_dies, tells="NetworkManager"),
     Strike("kill-both", _both_die, tells="interrupted"),
     Strike("stop-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), _goes_on_again(NETWORKMANAGER)),
     Strike("hang-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), tells="NetworkManager"),

@@ -8,6 +8,7 @@ is open; the enactment told what happened.
 from __future__ import annotations
 
 import random
+import subprocess
 import time
 from dataclasses import dataclass, field
 
@@ -69,11 +70,11 @@ def _settled(scene: Scene) -> Picture:
 
 
 def carry_out(scene: Scene, case: Case, random_: random.Random) -> Result:
-    """One trial, from a fresh node. What fails is in the result; what keeps the trial from being one is raised."""
-    learn(scene, case.policy)
-    scene.fresh()
+    """One trial, from a fresh node. What fails, and what keeps it from being one, is in the result."""
     result = Result(case, moment=round(random_.uniform(*(case.after or case.during)), 2))
     try:
+        learn(scene, case.policy)
+        scene.fresh()
         with Story(scene.cluster, case.policy.name) as story:
             _switch_off(scene, case)
             scene.worn = not case.strike.cuts
@@ -83,7 +84,7 @@ def carry_out(scene: Scene, case: Case, random_: random.Random) -> Result:
             finally:
                 result.told = story.told()
         result.ok = True
-    except AssertionError as error:
+    except (AssertionError, subprocess.TimeoutExpired) as error:
         result.why = str(error)
         if not case.without:
             result.evidence = scene.evidence()
