@@ -16,7 +16,7 @@ __all__ = ["Node"]
 _AFRESH = """
 rm -f /var/lib/NetworkManager/NetworkManager-intern.conf /run/NetworkManager/devices/*
 for nic in eth0 eth1 eth2; do
-    ip link set $nic nomaster; ip address flush dev $nic; ip link set $nic down
+    ip link set $nic nomaster; ip address flush dev $nic; ip link set $nic mtu 1500; ip link set $nic down
 done
 for family in -4 -6; do
     ip $family rule show | grep -v l3mdev | cut -d: -f1 | grep -vx -e 0 -e 32766 -e 32767 |
