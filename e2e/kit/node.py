@@ -179,11 +179,14 @@ class Node:
         return self.sh("[ ! -e /run/openvswitch/db.sock ] || ovs-vsctl list-br").split()
 
     def _leftover_links(self) -> list[str]:
-        kinds = {"bond", "vlan", "bridge", "dummy", "vrf", "vxlan", "macvlan"}
+        """What is neither a NIC (which are veths here) nor a pod's."""
+        kinds = {"bond", "vlan", "bridge", "dummy", "vrf", "vxlan", "macvlan", "veth"}
         return [
             name
             for name, link in self.links().items()
-            if link.get("linkinfo", {}).get("info_kind") in kinds and not name.startswith("cni")
+            if link.get("linkinfo", {}).get("info_kind") in kinds
+            and name not in ("eth0", "eth1", "eth2")
+            and not name.startswith(("cni", "veth"))
         ]
 
 
