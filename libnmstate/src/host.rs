@@ -27,8 +27,10 @@ pub(crate) fn show(
             .set_running_config_only(running_config_only)
             .set_include_secrets(include_secrets);
         state.retrieve()?;
-        if !kernel_only && let Some(name) = state.hostname.as_mut() {
-            name.config = Some(hostname::configured()?);
+        if hostname::elsewhere()
+            && let Some(name) = state.hostname.as_mut()
+        {
+            name.config = Some(hostname::configured());
         }
         dump(&state)
     })?;
@@ -48,7 +50,11 @@ pub(crate) fn apply(
 ) -> PyResult<Vec<Line>> {
     let ((), lines) = run(py, || {
         let mut state = network_state(desired, "desired state")?;
-        let name = state.hostname.take();
+        let name = if hostname::elsewhere() {
+            state.hostname.take()
+        } else {
+            None
+        };
         state
             .set_kernel_only(kernel_only)
             .set_verify_change(verify)

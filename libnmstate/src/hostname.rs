@@ -1,15 +1,18 @@
-//! The machine's name as NetworkManager and the kernel have it.
+//! The machine's name, on its disk and in its kernel.
 //!
 //! libnmstate reads /etc/hostname, which in a container is another file than the host's, and compares
-//! with it after an apply. So the name is read, set and verified here; libnmstate is given the rest.
+//! with it after an apply. Where the host's /etc is mounted at /host/etc, the name is read, set and
+//! verified here, and libnmstate is given the rest. NetworkManager's own property is no help: it does
+//! not see that somebody edits the file.
 
+use std::path::Path;
 use std::time::Duration;
 
 use nmstate::HostNameState;
 use pyo3::prelude::*;
 use zbus::Connection;
 
-use crate::bus::{bounded, properties, taken};
+use crate::bus::bounded;
 use crate::call::run;
 use crate::failure::Failure;
 use crate::lines::Line;
@@ -18,6 +21,7 @@ const NETWORKMANAGER: &str = "org.freedesktop.NetworkManager";
 const SETTINGS_PATH: &str = "/org/freedesktop/NetworkManager/Settings";
 const SETTINGS: &str = "org.freedesktop.NetworkManager.Settings";
 const HOSTNAMED: &str = "org.freedesktop.hostname1";
+const MOUNT: &str = "/host/etc";
 const KERNEL: &str = "/proc/sys/kernel/hostname";
 const SECONDS: f64 = 30.0;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -53,10 +57,15 @@ pub(crate) fn set(name: &HostNameState) -> Result<(), Failure> {
 }
 
 /// The name on the disk, empty where there is none.
-pub(crate) fn configured() -> Result<String, Failure> {
-    bounded("NetworkManager", SECONDS, async {
-        saved(&Connection::system().await?).await
-    })
+pub(crate) fn configured() -> String {
+    let file = Path::new(if elsewhere() { MOUNT } else { "/etc" }).join("hostname");
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.trim().to_string()
+}
+
+/// Whether the host's files are not at their own places.
+pub(crate) fn elsewhere() -> bool {
+    Path::new(MOUNT).is_dir()
 }
 
 async fn save(name: &str) -> Result<(), Failure> {
@@ -82,18 +91,16 @@ async fn save(name: &str) -> Result<(), Failure> {
         .await?;
     }
     for _ in 0..LOOKS {
-        if saved(&bus).await? == name {
+        if configured() == name {
             return Ok(());
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     Err(Failure::new(
         "VerificationError",
-        format!("hostname.config: desired {name:?}, NetworkManager did not take it"),
+        format!(
+            "hostname.config: desired {name:?}, on the disk is {:?}",
+            configured()
+        ),
     ))
-}
-
-async fn saved(bus: &Connection) -> Result<String, Failure> {
-    let mut found = properties(bus, NETWORKMANAGER, SETTINGS_PATH, SETTINGS).await?;
-    taken(&mut found, "Hostname")
 }

@@ -37,6 +37,7 @@ _HOST_PATHS = (
 )
 _READ_ONLY = (
     ("networkmanager-state", "/var/lib/NetworkManager", "DirectoryOrCreate"),  # global DNS: copied and synced, too
+    ("etc", "/etc", "Directory"),  # the machine's name; a folder, since the file is replaced whenever it is set
     # Profiles of this boot, which the initial RAM disk may have made: copied, too.
     ("networkmanager-run", "/run/NetworkManager/system-connections", "DirectoryOrCreate"),
 )
@@ -116,7 +117,10 @@ def _container(stack: Stack) -> Body:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             *({"name": name, "mountPath": path} for name, path, _ in _HOST_PATHS),
-            *({"name": name, "mountPath": path, "readOnly": True} for name, path, _ in _READ_ONLY),
+            *(
+                {"name": name, "mountPath": "/host/etc" if name == "etc" else path, "readOnly": True}
+                for name, path, _ in _READ_ONLY
+            ),
             {"name": "tmp", "mountPath": "/tmp"},  # a path in the pod
             API_MOUNT,
         ],
