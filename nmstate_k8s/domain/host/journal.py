@@ -158,6 +158,15 @@ class Journal:
         fresh = self._fresh
         for stale in (fresh, self._closing, self._restored):
             shutil.rmtree(stale, ignore_errors=True)
+        try:
+            self._write(fresh, record, before, desired)
+        except OSError:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        fresh.rename(self.folder)
+        sync_folders({self.folder.parent})
+
+    def _write(self, fresh: Path, record: Record, before: bytes, desired: bytes) -> None:
         fresh.mkdir(parents=True, mode=0o700)
         (fresh / "files").mkdir()
         meant = msgspec.json.decode(desired)
@@ -175,8 +184,6 @@ class Journal:
             (fresh / name).write_bytes(text)
         made = copy_tree(self.root, KEPT, fresh / "files") + copy_tree(self.root, VOLATILE, fresh / "volatile")
         sync_all([*(fresh / name for name in texts), *dict.fromkeys([*made, fresh / "files", fresh])])
-        fresh.rename(self.folder)
-        sync_folders({self.folder.parent})
 
     def note(self, record: Record) -> None:
         """The record in place of the one that is there. Matters within this boot only, so it is not synced."""

@@ -5,6 +5,7 @@
 # - Any line may be the last one before the power goes: each can be done again, the rename at the end ends the job.
 # - A handler that closes the journal while this runs wins: nothing is touched before the mark `restoring` is set.
 # - Files of any name; owner, mode, times and SELinux label as they were.
+# - One that cannot be put back (a full disk) keeps no other one from it; then all is tried again at the next start.
 #
 # In the journal: files/ and volatile/ (copies, by their paths), facts (a line each: what, name, details).
 set -eu
@@ -32,23 +33,22 @@ same() {
 
 # put FILE…: copies in place of the files; in the tree of copies, names relative to it
 put() {
+    missed=0
     for copy; do
         file=$R${copy#.}
+        fresh=${file%/*}/.nmstate-restore.tmp
         same "$copy" "$file" && continue
         profile "$copy" "$file"
-        fresh=${file%/*}/.nmstate-restore.tmp
-        mkdir -p "${file%/*}"
-        rm -f "$fresh"
-        cp -a "$copy" "$fresh"
-        sync "$fresh" 2>/dev/null || sync
-        mv -f "$fresh" "$file"
+        mkdir -p "${file%/*}" && rm -f "$fresh" && cp -a "$copy" "$fresh" &&
+            { sync "$fresh" 2>/dev/null || sync; } && mv -fT "$fresh" "$file" || missed=1
     done
+    return $missed
 }
 
-# gone FILE…: away with those of which there is no copy
+# gone FILE…: away with those of which there is no copy; in the tree of copies, which is still ours if it is renamed
 gone() {
     for file; do
-        copy=$J/files${file#"$R"}
+        copy=.${file#"$R"}
         if [ -e "$copy" ] || [ -h "$copy" ]; then continue; fi
         profile "$file"
         rm -f "$file"
@@ -114,19 +114,24 @@ restore() {
     if [ "$(fact boot)" = "$(cat "$R/proc/sys/kernel/random/boot_id")" ]; then why=nm-restart; fi
     echo "$why" > "$J/restoring" # fails, and ends us, where the handler has just closed the journal
 
+    missed=0
     cd "$J/files"
-    find . ! -type d -exec sh "$SELF" put {} +
     each /etc/NetworkManager/system-connections '*'
     each /etc/NetworkManager/dispatcher.d 'nmstate-*'
     each /var/lib/NetworkManager NetworkManager-intern.conf
     each /etc/systemd/network '98-nmstate-*'
+    find . ! -type d -exec sh "$SELF" put {} + || missed=1
     hostname
     settle "$R/etc" "$R/etc/NetworkManager" "$R/var/lib/NetworkManager"
     if [ "$why" = nm-restart ]; then
-        if [ -d "$J/volatile" ]; then cd "$J/volatile" && find . ! -type d -exec sh "$SELF" put {} +; fi
+        if [ -d "$J/volatile" ]; then
+            cd "$J/volatile"
+            find . ! -type d -exec sh "$SELF" put {} + || missed=1
+        fi
         links
     fi
     cd /
+    [ $missed = 0 ] || exit 1
     cp "$J/restoring" "$J/restored"
 
     # A handler that lives closes the journal itself: libnmstate may go on with the new NetworkManager.

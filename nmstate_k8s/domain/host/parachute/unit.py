@@ -45,10 +45,7 @@ class RestoreUnit:
         self._link = folder / f"{NETWORKMANAGER}.wants" / UNIT
 
     async def install(self) -> bool:
-        """From now on NetworkManager does not start before an open journal is dealt with. Whether that is so.
-
-        :raises OSError: if it cannot be written.
-        """
+        """From now on NetworkManager does not start before an open journal is dealt with. Whether that is so."""
         if not self._wanted:
             return False
         try:
@@ -58,6 +55,9 @@ class RestoreUnit:
                 known = UNIT in await self._units.unit_wants(NETWORKMANAGER)
         except HostError as error:
             _log.warning("no systemd: after a power cut the node is put back when the handler starts", error=str(error))
+            return False
+        except OSError as error:
+            _log.error("no restore unit: the node is put back when the handler starts", error=str(error))
             return False
         _log.info("the restore unit is installed", unit=str(self._file), known=known)
         return known

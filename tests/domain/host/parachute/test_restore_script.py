@@ -226,3 +226,39 @@ def test_a_copy_keeps_owner_mode_and_times(machine: Any) -> None:
     assert status.st_mode & 0o777 == 0o600
     if os.geteuid() == 0:
         assert (status.st_uid, status.st_gid) == (12, 34)
+
+
+def test_one_file_that_cannot_be_put_back_keeps_no_other_from_it(machine: Any) -> None:
+    """The journal stays, and all is tried again at the next start of NetworkManager."""
+    machine.profile("eth0", "eth0")
+    machine.write("etc/hostname", "node-1\n", 0o644)
+    before = machine.files()
+    machine.begin(NAMED)
+    machine.profile("eth0", "eth0", "untested\n")
+    (machine.root / "etc/hostname").unlink()
+    (machine.root / "etc/hostname").mkdir()
+    (machine.root / "etc/hostname/in the way").write_text("")
+    machine.boot("boot-2")
+    assert machine.restore().returncode != 0
+    assert machine.files()[f"{PROFILES}/eth0"] == before[f"{PROFILES}/eth0"]
+    assert not machine.journal.restored()
+    assert machine.journal.read() is not None
+    shutil.rmtree(machine.root / "etc/hostname")
+    assert machine.restore().returncode == 0
+    assert machine.files() == before
+
+
+def test_a_journal_that_is_taken_away_under_it_makes_it_remove_nothing(machine: Any) -> None:
+    """No copies to be seen is not the same as nothing to be kept; the handler sees the mark and gives it back."""
+    machine.profile("eth0", "eth0")
+    machine.begin({"interfaces": [{"name": "eth0"}]})
+    machine.profile("eth0", "eth0", "tested and kept\n")
+    kept, folder = machine.files(), machine.root / "var/k8s_nmstate"
+    find = machine.root / "bin/find"
+    find.write_text(
+        f"#!/bin/sh\nmv '{folder}/journal' '{folder}/journal.closing'\nexec {shutil.which('find')} \"$@\"\n"
+    )
+    find.chmod(0o755)
+    assert machine.restore().returncode != 0
+    assert machine.files() == kept
+    assert (folder / "journal.closing/restoring").exists()
