@@ -113,7 +113,8 @@ def _container(stack: Stack) -> Body:
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
         # On the node's own loopback: nothing of the handler is reachable from outside the node.
         "readinessProbe": probe("/readyz", period=3, failures=3, host="127.0.0.1"),
-        "livenessProbe": probe("/healthz", period=10, failures=6, host="127.0.0.1"),
+        # One that hangs does not end its transaction, so it is not waited for: its successor takes that back.
+        "livenessProbe": probe("/healthz", period=10, failures=6, host="127.0.0.1", grace=30),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             *({"name": name, "mountPath": path} for name, path, _ in _HOST_PATHS),
