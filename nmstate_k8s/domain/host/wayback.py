@@ -1,6 +1,6 @@
 """The way back: the rows of the table that make the node as it was.
 
-    find ─┬─ back ──── files ─ reprobe ─ compare ─┬─ shut ─ END
+    find ─┬─ back ──── files ─ reprobe ─ compare ─┬─ flush ─ shut ─ END
           ├─ retry        │               │  ├─ mend (once)
           └─ restart ─────┘               │  └─ settle
                 │                      restart (once)
@@ -12,7 +12,8 @@
 - Where there is no systemd, or the unit did not run, libnmstate applies what reverts the change.
 - What lies outside the checkpoint (scripts, names, Open vSwitch's global settings) is put back apart.
 - The whole state is compared. What differs and is no matter of leases and timers is another reason to restart.
-- The journal is closed when the node has what it had; else it stays, and the next transaction goes on from it.
+- The journal is closed when the node has what it had, on the disk too (NetworkManager does not sync what its
+  rollback writes and removes); else it stays, and the next transaction goes on from it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from nmstate_k8s.domain.host.requests import (
     Revert,
     RollBack,
     Standing,
+    SyncProfiles,
     Wait,
 )
 from nmstate_k8s.domain.host.tablestate import (
@@ -124,12 +126,12 @@ def _compared(state: State, after: bytes) -> Next:
     unlike = compare.differences(state.before, after)
     state = replace(state, unlike=unlike, comparisons=state.comparisons + 1)
     if not unlike:
-        return state, "shut"
+        return state, "flush"
     if not state.mended and (left := mending(state.before, after)):
         return replace(state, pending=Mend(left)), "mend"
     if state.comparisons < COMPARISONS:
         return state, "settle"
-    return state, ("restart" if not state.restarted and _lasting(state, unlike) else "shut")
+    return state, ("restart" if not state.restarted and _lasting(state, unlike) else "flush")
 
 
 def _lasting(state: State, unlike: tuple[str, ...]) -> bool:
@@ -154,6 +156,11 @@ def _not_compared(state: State, error: Exception) -> Next:
     """Not known to be as before: once more, then the journal stays."""
     state = replace(noting(state, f"state after the rollback: {error}"), comparisons=state.comparisons + 1)
     return (state, "settle") if state.comparisons < COMPARISONS else (replace(state, stuck=True), END)
+
+
+def _not_flushed(state: State, error: Exception) -> Next:
+    """What the disk has after a power cut is not known: the journal stays."""
+    return replace(noting(state, f"sync after the rollback: {error}"), stuck=True), END
 
 
 def _not_shut(state: State, error: Exception) -> Next:
@@ -183,5 +190,6 @@ BACK: Mapping[str, Step] = {
     "compare": Step(lambda _: ReadState(), _compared, _not_compared),
     "mend": Step(pending, _mended, _not_mended),
     "settle": Step(lambda _: Wait(1.0), lambda state, _: (state, "compare"), _not_compared),
+    "flush": Step(lambda _: SyncProfiles(), lambda state, _: (state, "shut"), _not_flushed),
     "shut": Step(_end_journal, _ended, _not_shut),
 }

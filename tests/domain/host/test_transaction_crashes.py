@@ -13,7 +13,7 @@ from nmstate_k8s.domain.host.outcome import message
 MTU: dict[str, Any] = {"name": "eth1", "type": "ethernet", "state": "up", "mtu": 1400}
 FORWARD = ["read", "prepare", "inspect", "journal", "apply", "locate", "note", "probe", "check"]
 FORWARD += ["commit", "sync", "close"]
-BACK = ["find", "back", "files", "reprobe", "compare", "shut"]
+BACK = ["find", "back", "files", "reprobe", "compare", "flush", "shut"]
 POLICIES = pytest.mark.parametrize("good", [True, False], ids=["good policy", "policy that breaks a probe"])
 STEPS = pytest.mark.parametrize("step", FORWARD + BACK)
 
