@@ -18,6 +18,8 @@ LOOKS, WRITES = "nmstate_handler_state_look_seconds_count", "nmstate_handler_sta
 REQUESTS = "rest_client_requests_total"
 DUMMY = "reported1"
 WRITE_SECONDS = 10.0
+WATCHES = 2
+"""Of its enactments and of its report: the server ends each after some minutes, whereupon it is asked for anew."""
 REPORT_SECONDS, TRIALS = 2.0, 4
 """A machine that is busy with other labs may be late thrice."""
 
@@ -128,7 +130,7 @@ def test_a_look_that_finds_nothing_costs_no_request(cluster: Cluster, nodes: lis
         after = handler_metrics(node)
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             asked = after.value(REQUESTS, method=method) - before[node.name][0].value(REQUESTS, method=method)
-            assert asked == 0, f"{node.name}: {asked:.0f} {method} requests"
+            assert asked <= (WATCHES if method == "GET" else 0), f"{node.name}: {asked:.0f} {method} requests"
         assert cluster.get("nns", node.name) == before[node.name][1]
         status = before[node.name][1]["status"]
         assert status["hostNetworkManagerVersion"] == node.sh("NetworkManager --version").split("-")[0].strip()
