@@ -15,10 +15,12 @@ Json = dict[str, Any]
 
 _BY_CHANCE = {"vrf": {"address"}}
 """By kind of link: what the kernel draws lots for."""
-_WALKING = frozenset({"active_slave", "ad_info", "ad_aggregator_id", "ad_actor_oper_port_state"})
-_ALSO_WALKING = frozenset({"ad_partner_oper_port_state", "mii_status", "link_failure_count", "fdb_n_learned"})
-_PORT_NUMBERS = frozenset({"id", "no", "designated_port"})
-"""A bridge numbers its ports in the order in which they happen to come."""
+_WALKING = frozenset(
+    {"active_slave", "ad_info", "ad_aggregator_id", "mii_status", "link_failure_count", "fdb_n_learned"}
+)
+_NEGOTIATED = re.compile(r"ad_(?:actor|partner)_oper_port_state")
+_OF_A_PORT = {"bridge": {"id", "no", "designated_port"}, "bond": {"state"}}
+"""By kind of controller: a bridge numbers its ports in the order in which they happen to come, a bond uses any one."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -27,7 +29,7 @@ def sight(node: Node) -> Json:
     state = node.state()
     return {
         "links": {link["ifname"]: _link(link) for link in state["links"]},
-        "routes": dict.fromkeys(state["routes"], True),
+        "routes": {route: True for route in state["routes"] if not _is_kernels(json.loads(route))},
         "rules": {json.dumps(rule, sort_keys=True): True for rule in state["rules"]},
         "files": _files(state["files"]),
     }
@@ -58,14 +60,20 @@ def _link(link: Json) -> Json:
     info = dict(link.get("linkinfo", {}))
     kind = info.get("info_kind", "")
     if "info_slave_data" in info:
-        info["info_slave_data"] = {k: v for k, v in info["info_slave_data"].items() if k not in _PORT_NUMBERS}
+        by_chance = _OF_A_PORT.get(info.get("info_slave_kind", ""), ())
+        info["info_slave_data"] = {k: v for k, v in info["info_slave_data"].items() if k not in by_chance}
         link = {**link, "linkinfo": info}
     return {k: _still(v) for k, v in link.items() if k not in _BY_CHANCE.get(kind, ())}
 
 
+def _is_kernels(route: Json) -> bool:
+    """What the kernel adds to the table `local`: it follows from the addresses, or from what was up before."""
+    return bool(route.get("table") == "local" and route.get("protocol") == "kernel")
+
+
 def _still(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _still(v) for k, v in value.items() if k not in _WALKING | _ALSO_WALKING}
+        return {k: _still(v) for k, v in value.items() if k not in _WALKING and not _NEGOTIATED.match(k)}
     if isinstance(value, list):
         return [_still(v) for v in value]
     return value

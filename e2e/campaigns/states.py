@@ -11,7 +11,7 @@ from typing import Any
 
 from e2e.campaigns.uplink import OFF, Json, address
 
-__all__ = ["STATES", "complete"]
+__all__ = ["NICS", "STATES", "complete"]
 
 NICS = ("eth1", "eth2")
 TABLE = 200

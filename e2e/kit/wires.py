@@ -28,10 +28,10 @@ def dhcp(nic: str) -> Iterator[None]:
 
 
 @contextmanager
-def separate(nic: str) -> Iterator[None]:
-    """The nodes do not see one another on this wire, as if each had one of its own: all may have one address there."""
-    wire = f"wire{nic.removeprefix('eth')}"
-    ports = [port["ifname"] for port in json.loads(_net("bridge", "-j", "link")) if port.get("master") == wire]
+def separate(*nics: str) -> Iterator[None]:
+    """The nodes do not see one another on these wires, as if each had its own: all may have one address there."""
+    wires = {f"wire{nic.removeprefix('eth')}" for nic in nics}
+    ports = [port["ifname"] for port in json.loads(_net("bridge", "-j", "link")) if port.get("master") in wires]
     try:
         for port in ports:
             _net("bridge", "link", "set", "dev", port, "isolated", "on")

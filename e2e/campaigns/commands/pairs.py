@@ -15,9 +15,10 @@ from typing import Any
 from e2e.campaigns.field import arguments, deployed, over_nodes
 from e2e.campaigns.ledger import EVIDENCE, Ledger, Trial
 from e2e.campaigns.pairs import alone, walk
-from e2e.campaigns.states import STATES
+from e2e.campaigns.states import NICS, STATES
 from e2e.campaigns.walk import every_pair
 from e2e.kit import Cluster, Node
+from e2e.kit.wires import separate
 
 __all__ = ["main"]
 
@@ -41,7 +42,8 @@ def main(argv: list[str]) -> int:
         kept = _Kept(node, options.seed, resume=options.resume)
         _go(cluster, node, parts[node.name], kept, ledger, deadline)
 
-    over_nodes(nodes, range(len(nodes)), work)
+    with separate(*NICS):
+        over_nodes(nodes, range(len(nodes)), work)
     return ledger.conclude(as_json=options.json, figures={"states": len(options.only), "pairs": len(steps) - 1})
 
 
