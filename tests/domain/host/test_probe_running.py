@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nmstate_k8s.core.errors import Forbidden, Unavailable
+from nmstate_k8s.core.errors import ApiError, Forbidden, Unauthorized, Unavailable
 from nmstate_k8s.domain.host.probes import ping
 from nmstate_k8s.domain.host.probes.cluster import ApiServerProbe, NodeReadinessProbe
 from nmstate_k8s.domain.host.probes.icmp import echo
@@ -212,3 +212,11 @@ async def test_the_node_must_be_ready(conditions: Any, ready: bool) -> None:
     else:
         with pytest.raises(ProbeFailed, match="not Ready"):
             await probe.attempt(NO_CHANGE)
+
+
+@pytest.mark.parametrize("refusal", [Forbidden("no", status=403), Unauthorized("who?", status=401)])
+@pytest.mark.asyncio
+async def test_a_withdrawn_permission_is_no_lost_network(refusal: ApiError) -> None:
+    """While the stack is taken away its accounts go first: a good change is not rolled back for that."""
+    with pytest.raises(ProbeSkipped, match="does not let us read the Node"):
+        await NodeReadinessProbe(Server(refusal), "n").attempt(NO_CHANGE)  # type: ignore[arg-type]

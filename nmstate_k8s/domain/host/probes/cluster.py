@@ -8,9 +8,9 @@ import msgspec
 
 from nmstate_k8s.api.probes import ProbeKind
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.errors import ApiError
+from nmstate_k8s.core.errors import ApiError, Forbidden, Unauthorized
 from nmstate_k8s.core.objects import Object
-from nmstate_k8s.domain.host.probes.result import Change, ProbeFailed
+from nmstate_k8s.domain.host.probes.result import Change, ProbeFailed, ProbeSkipped
 from nmstate_k8s.domain.kinds import NODES
 
 __all__ = ["ApiServerProbe", "NodeReadinessProbe"]
@@ -36,7 +36,7 @@ class ApiServerProbe:
 
 
 class NodeReadinessProbe:
-    """The Node is Ready."""
+    """The Node is Ready. Where our permission was withdrawn meanwhile (an uninstall), no network is to blame."""
 
     name = "node-readiness"
     kind: ProbeKind = "node-readiness"
@@ -50,6 +50,8 @@ class NodeReadinessProbe:
     async def attempt(self, change: Change) -> None:
         try:
             raw = await self._client.request("GET", NODES.path(self._node), new_connection=True)
+        except (Forbidden, Unauthorized) as error:
+            raise ProbeSkipped(f"the API server answers, but does not let us read the Node: {error.message}") from error
         except ApiError as error:
             raise ProbeFailed(f"the Node cannot be read: {error.message}") from error
         ready = Object.from_bytes(raw).view(_Node).ready
