@@ -6,9 +6,12 @@
   objects (leases) whose every write carries a resourceVersion.
 * `reset_connections` abandons every connection, breaks open watches and ends pauses, so that everything
   resumes at once over new connections: for a process whose address moves under its feet.
+* A `fenced` client asks before each write whether it may still be sent: for what only a leader may write.
+* What was written is told to `writes`, so that whoever runs the caller's code knows what it wrote.
 """
 
 import asyncio
+import copy
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from types import TracebackType
@@ -16,14 +19,14 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from nmstate_k8s.core import wire
+from nmstate_k8s.core import wire, writes
 from nmstate_k8s.core.clock import SYSTEM_CLOCK, Clock
 from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import ApiError, CoreError, Expired, NotFound, Unavailable
+from nmstate_k8s.core.errors import ApiError, Expired, NeverSent, NotFound, Unavailable
 from nmstate_k8s.core.metrics import METRICS, Metrics
-from nmstate_k8s.core.objects import Object, ObjectList, Resource
+from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource
 from nmstate_k8s.core.retry import NO_RETRY, RetryPolicy
-from nmstate_k8s.core.transport import HttpTransport, Request, Response, Transport
+from nmstate_k8s.core.transport import Fence, HttpTransport, Request, Response, Transport
 from nmstate_k8s.core.watching import WatchEvent, decode_watch_line, watch_query
 
 __all__ = ["APPLY", "JSON_PATCH", "MERGE", "Client"]
@@ -57,7 +60,8 @@ class Client:
         self._page_size = page_size
         self._watch_idle = watch_idle_seconds
         self._retry = retry or RetryPolicy()
-        self._reset = asyncio.Event()
+        self._fence: Fence | None = None
+        self._wake = _Wake()
         self._host = config.server.partition("://")[2]
 
     async def __aenter__(self) -> Self:
@@ -75,14 +79,22 @@ class Client:
     def reset_connections(self) -> None:
         """Abandon all connections; watches and repeatable requests go on at once over new ones."""
         self._transport.reset()
-        ended, self._reset = self._reset, asyncio.Event()
-        ended.set()
+        self._wake.everybody()
 
     async def pause(self, seconds: float) -> None:
         """Wait before trying again; `reset_connections` ends the wait."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._reset.wait()
+                await self._wake.event.wait()
+
+    def fenced(self, fence: Fence) -> "Client":
+        """This client, whose writes are sent only if `fence` does not raise right before. Reads are as always.
+
+        Connections, credentials and all else are shared; closing either closes both.
+        """
+        made = copy.copy(self)
+        made._fence = fence
+        return made
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object.
@@ -135,8 +147,15 @@ class Client:
 
         :raises AlreadyExists: if the name is taken.
         """
-        path = resource.path(namespace=wire.namespace(body))
-        return Object(await self.request("POST", path, wire.typed(resource, body)), resource)
+        namespace = wire.namespace(body)
+        path = resource.path(namespace=namespace)
+        try:
+            answer = await self.request("POST", path, wire.typed(resource, body))
+        except Unavailable as error:
+            if not isinstance(error, NeverSent) and not body.get("metadata", {}).get("name"):
+                writes.lost(resource, namespace)
+            raise
+        return _written(answer, resource)
 
     async def replace(self, resource: Resource, body: Mapping[str, Any], *, subresource: str = "") -> Object:
         """The whole object anew; metadata.resourceVersion makes it conditional.
@@ -144,7 +163,7 @@ class Client:
         :raises Conflict: if the object has moved on.
         """
         path = resource.path(wire.name(body), wire.namespace(body), subresource)
-        return Object(await self.request("PUT", path, wire.typed(resource, body)), resource)
+        return _written(await self.request("PUT", path, wire.typed(resource, body)), resource)
 
     async def apply(
         self,
@@ -162,7 +181,7 @@ class Client:
         path = resource.path(wire.name(body), wire.namespace(body), subresource)
         query = {"fieldManager": field_manager, "force": "true" if force else "false"}
         answer = await self.request("PATCH", path, wire.typed(resource, body), query, content_type=APPLY)
-        return Object(answer, resource)
+        return _written(answer, resource)
 
     async def merge_patch(
         self,
@@ -179,7 +198,7 @@ class Client:
         answer = await self.request(
             "PATCH", path, patch, wire.manager(field_manager), content_type=MERGE, accept=resource.accept()
         )
-        return Object(answer, resource)
+        return _written(answer, resource)
 
     async def json_patch(
         self,
@@ -199,7 +218,7 @@ class Client:
         answer = await self.request(
             "PATCH", path, ops, wire.manager(field_manager), content_type=JSON_PATCH, accept=resource.accept()
         )
-        return Object(answer, resource)
+        return _written(answer, resource)
 
     async def delete(
         self,
@@ -218,7 +237,8 @@ class Client:
         options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         if uid:
             options["preconditions"] = {"uid": uid}
-        await self.request("DELETE", resource.path(name, namespace), options)
+        answer = await self.request("DELETE", resource.path(name, namespace), options)
+        writes.deleted(resource, Key(namespace, name), answer)
 
     async def watch(
         self,
@@ -267,9 +287,11 @@ class Client:
         API server can be reached now.
 
         :raises ApiError: if the answer is not 2xx, or there is none.
+        :raises CoreError: what the fence raised; nothing was sent then.
         """
         data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
-        request = Request(method, path, query or {}, data, content_type, accept)
+        fence = None if method in ("GET", "HEAD") else self._fence
+        request = Request(method, path, query or {}, data, content_type, accept, fence)
         policy = NO_RETRY if new_connection else retry or self._retry
         attempt = 1
         maybe_done = False
@@ -291,10 +313,27 @@ class Client:
     async def _once(self, request: Request, timeout: float, new_connection: bool) -> bytes:
         try:
             response = await self._transport.send(request, timeout=timeout, new_connection=new_connection)
-        except CoreError:
+        except ApiError:
             self.metrics.request("<error>", request.method, self._host)
             raise
         self.metrics.request(response.status, request.method, self._host)
         if 200 <= response.status < 300:
             return response.body
         raise wire.failure(request, response)
+
+
+class _Wake:
+    """Ends pauses; shared with the clients that were made of this one."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def everybody(self) -> None:
+        ended, self.event = self.event, asyncio.Event()
+        ended.set()
+
+
+def _written(answer: bytes, resource: Resource) -> Object:
+    obj = Object(answer, resource)
+    writes.wrote(resource, obj)
+    return obj

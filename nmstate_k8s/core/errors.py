@@ -18,6 +18,7 @@
     ├── MalformedObject          the server sent something that cannot be read as asked
     ├── TerminalError            raised by a reconciler: trying again will not help
     └── LeadershipLost           somebody else may lead now
+        └── NotLeader            so a write was not sent
 
 Callers catch a class, never a status code or the HTTP library's error; the cause is always chained.
 """
@@ -43,6 +44,7 @@ __all__ = [
     "MalformedObject",
     "NeverSent",
     "NotFound",
+    "NotLeader",
     "Silent",
     "TerminalError",
     "Throttled",
@@ -70,6 +72,10 @@ class TerminalError(CoreError):
 
 class LeadershipLost(CoreError):
     """The lease could not be renewed in time; the work that depended on it was stopped."""
+
+
+class NotLeader(LeadershipLost):
+    """A write that only a leader may do was refused on our side of the wire: somebody else may lead now."""
 
 
 @dataclass(frozen=True, slots=True)

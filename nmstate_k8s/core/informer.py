@@ -17,6 +17,7 @@ import structlog
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource, drop_managed_fields
 from nmstate_k8s.core.reflector import Reflector
+from nmstate_k8s.core.selectors import matches_labels
 from nmstate_k8s.core.store import Indexer, MutableStore, Store
 from nmstate_k8s.core.watching import WatchEvent
 
@@ -72,6 +73,10 @@ class Informer:
         self._handlers: list[Handler] = []
         self._synced = asyncio.Event()
         self._client = client
+        self._reflector: Reflector | None = None
+        self._version = 0
+        self._lists_begun = 0
+        self._lists = 0
         self._selectors = {
             "namespace": namespace,
             "label_selector": label_selector,
@@ -87,6 +92,35 @@ class Informer:
     def synced(self) -> bool:
         """Whether the first list is in the store and the handlers know of it."""
         return self._synced.is_set()
+
+    @property
+    def version(self) -> int:
+        """The newest version of the kind that the store is known to be no older than; 0 if there is none yet."""
+        return self._version
+
+    @property
+    def lists_begun(self) -> int:
+        """How many lists were begun; `lists` tells which of them was the last one to come through."""
+        return self._lists_begun
+
+    @property
+    def lists(self) -> int:
+        """The number of the list that the store is of; what the server had when that was begun is in the store."""
+        return self._lists
+
+    def may_hold(self, resource: Resource, key: Key, labels: Mapping[str, str]) -> bool:
+        """Whether an object with that name and these labels may be, or may have been, one of ours."""
+        mine = self.resource
+        if (mine.group, mine.plural) != (resource.group, resource.plural):
+            return False
+        if self._selectors["namespace"] not in ("", key.namespace):
+            return False
+        return key in self._store or matches_labels(self._selectors["label_selector"], labels)
+
+    def relist(self) -> None:
+        """List anew, although the watch may seem to be well. Does nothing while `run` does not run."""
+        if self._reflector is not None:
+            self._reflector.relist()
 
     async def wait_for_sync(self) -> None:
         """Return when `synced`."""
@@ -107,11 +141,25 @@ class Informer:
 
     async def run(self) -> None:
         """Follow the server until cancelled. May be run again later; it then lists anew."""
-        await Reflector(self._client, self.resource, self, **self._selectors).run()
+        self._reflector = Reflector(self._client, self.resource, self, **self._selectors)
+        try:
+            await self._reflector.run()
+        finally:
+            self._reflector = None
+
+    def listing(self) -> None:
+        """The reflector's: a list begins."""
+        self._lists_begun += 1
+
+    def came_to(self, version: str) -> None:
+        """The reflector's: whatever happened up to that version has been told."""
+        self._version = int(version) if version.isdigit() else 0
 
     def replace(self, objects: ObjectList) -> None:
         """The reflector's: this is all there is."""
         events: list[Event] = []
+        self.came_to(objects.resource_version)
+        self._lists = self._lists_begun
         fresh = {obj.key: obj for obj in map(self._trimmed, objects.items)}
         for key in tuple(self._store):
             if key not in fresh:
@@ -127,6 +175,7 @@ class Informer:
 
     def apply(self, event: WatchEvent) -> None:
         """The reflector's: this happened."""
+        self.came_to(event.object.metadata.resource_version)
         obj = self._trimmed(event.object)
         if event.type == "DELETED":
             old = self._store.remove(obj.key)

@@ -6,10 +6,11 @@
   version (410 in any form) or one from the server's future (restored backup) makes it list anew.
 * Failures are answered with waits that double from 0.5 s to 30 s with jitter; ten healthy seconds of a watch
   reset them. A server that accepts watches and ends them at once is a failure too: no busy loop.
-* `Client.reset_connections` makes it resume at once.
+* `Client.reset_connections` makes it resume at once; `relist` makes it list anew, however well the watch is.
 * `run` ends by cancellation only.
 """
 
+import asyncio
 from contextlib import aclosing
 from typing import Final, NoReturn, Protocol
 
@@ -34,11 +35,17 @@ log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name_
 class Sink(Protocol):
     """Where the mirror image goes."""
 
+    def listing(self) -> None:
+        """A list begins."""
+
     def replace(self, objects: ObjectList) -> None:
         """This is all there is."""
 
     def apply(self, event: WatchEvent) -> None:
         """This happened. Bookmarks do not come here."""
+
+    def came_to(self, version: str) -> None:
+        """A bookmark: whatever happened up to that version has been told."""
 
 
 class Reflector:
@@ -62,6 +69,7 @@ class Reflector:
         self._fields = field_selector
         self._version = ""
         self._just_listed = False
+        self._doubted: asyncio.Timeout | None = None
         self._backoff = Backoff()
         self._log = log.bind(resource=resource.plural)
 
@@ -71,7 +79,7 @@ class Reflector:
             try:
                 if not self._version:
                     await self._list()
-                await self._watch()
+                await self._watch_until_doubted()
             except ConnectionsReset:
                 self._log.info("connections were reset, resuming", version=self._version)
             except Silent:
@@ -79,7 +87,27 @@ class Reflector:
             except CoreError as error:
                 await self._recover(error)
 
+    def relist(self) -> None:
+        """Give the watch up and list anew."""
+        self._version = ""
+        if self._doubted is not None and not self._doubted.expired():
+            self._doubted.reschedule(asyncio.get_running_loop().time())
+
+    async def _watch_until_doubted(self) -> None:
+        """Ends as the watch does, or when `relist` was asked for."""
+        doubted = self._doubted = asyncio.timeout(None)
+        try:
+            async with doubted:
+                await self._watch()
+        except TimeoutError:
+            if not doubted.expired():
+                raise
+            self._version = ""
+        finally:
+            self._doubted = None
+
     async def _list(self) -> None:
+        self._sink.listing()
         objects = await self._client.list(self._resource, self._namespace, self._labels, self._fields, retry=LIST_RETRY)
         self._sink.replace(objects)
         self._version = objects.resource_version
@@ -99,7 +127,9 @@ class Reflector:
             async with aclosing(events):
                 async for event in events:
                     version = event.object.metadata.resource_version
-                    if event.type != "BOOKMARK":
+                    if event.type == "BOOKMARK":
+                        self._sink.came_to(version)
+                    else:
                         self._sink.apply(event)
                     self._version = version
                     self._just_listed = False

@@ -8,6 +8,8 @@
 * A half-open connection is noticed also without `reset`: by the kernel's keep-alive within half a minute,
   and by `idle_seconds` of a stream.
 * Cancellation closes the connection concerned and no other.
+* A request with a `fence` is sent only if that does not raise at the last moment: when a connection is there and
+  the next thing is to hand the bytes to the socket.
 """
 
 import asyncio
@@ -19,12 +21,13 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import ConnectionsReset, NeverSent, Silent, Unavailable
+from nmstate_k8s.core.errors import ConnectionsReset, CoreError, NeverSent, Silent, Unavailable
 from nmstate_k8s.core.lines import LineSplitter
 
-__all__ = ["HttpTransport", "Request", "Response", "Stream", "Transport"]
+__all__ = ["Fence", "HttpTransport", "Request", "Response", "Stream", "Transport"]
 
 MAX_IN_FLIGHT: Final = 32
 """Requests at once; watches are not counted, each needs a connection of its own."""
@@ -39,6 +42,10 @@ KEEPALIVE: Final = {
 """An idle peer is dead after 10 + 4 x 5 = 30 s of silence, and so is one that does not acknowledge."""
 
 
+Fence = Callable[[], None]
+"""Raises a CoreError when a write must not be sent any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request, without where to and as whom."""
@@ -49,6 +56,7 @@ class Request:
     body: bytes | None = None
     content_type: str = "application/json"
     accept: str = "application/json"
+    fence: Fence | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -171,6 +179,10 @@ class HttpTransport:
         self, session: aiohttp.ClientSession, request: Request, authorization: str
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": request.accept}
+        body: bytes | _FencedBody | None = request.body
+        if request.fence is not None:
+            request.fence()  # spares the connection
+            body = _FencedBody(request.body or b"", request.fence)
         if request.body is not None:
             headers["Content-Type"] = request.content_type
         if authorization:
@@ -179,7 +191,7 @@ class HttpTransport:
             request.method,
             request.path,
             params=request.query,
-            data=request.body,
+            data=body,
             headers=headers,
             allow_redirects=False,
             server_hostname=self._config.tls_server_name or None,
@@ -212,6 +224,18 @@ class HttpTransport:
         )
 
 
+class _FencedBody(aiohttp.BytesPayload):
+    """A body that asks before it goes. The headers wait for it: without it nothing is sent."""
+
+    def __init__(self, body: bytes, fence: Fence) -> None:
+        super().__init__(body)
+        self._fence = fence
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._fence()
+        await super().write_with_length(writer, content_length)
+
+
 class _Guard:
     """What is under way for one request: bounded in time, breakable from outside, with errors of our own."""
 
@@ -241,7 +265,9 @@ class _Guard:
         finally:
             self._deadline = None
 
-    def _meaning(self, error: Exception, seconds: float, late: type[Unavailable]) -> Unavailable:
+    def _meaning(self, error: Exception, seconds: float, late: type[Unavailable]) -> CoreError:
+        if isinstance(error.__cause__, CoreError):
+            return error.__cause__  # the fence's, out of the writing of the body
         if self._broken:
             return ConnectionsReset("the connection was reset", request=self._request)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
