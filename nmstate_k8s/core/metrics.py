@@ -12,8 +12,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 __all__ = ["METRICS", "Metrics"]
 
-RECONCILE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
-QUEUE_BUCKETS: Final = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+RECONCILE_BUCKETS: Final = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    *(1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60),
+)
+QUEUE_BUCKETS: Final = tuple(10.0**exponent for exponent in range(-8, 4))
+"""Both are controller-runtime's own: a quantile over a mixed fleet needs the same bounds everywhere."""
 
 
 def _tasks() -> float:
@@ -40,6 +44,7 @@ class Metrics:
         self.terminal_errors = counter(
             "controller_runtime_terminal_reconcile_errors_total", "Reconciles that failed for good", by
         )
+        self.reconcile_panics = counter(f"{prefix}_panics_total", "Reconciles that ended by a bug", by)
         self.max_workers = gauge("controller_runtime_max_concurrent_reconciles", "Workers", by)
         self.active_workers = gauge("controller_runtime_active_workers", "Workers at work", by)
 
@@ -60,6 +65,9 @@ class Metrics:
         )
 
         self.leader = gauge("leader_election_master_status", "1 if this process leads", ["name"])
+        self.leader_slowpaths = counter(
+            "leader_election_slowpath_total", "Renewals that had to read the lease first", ["name"]
+        )
         gauge("process_asyncio_tasks", "Tasks of the event loop", []).set_function(_tasks)
         self.requests = counter("rest_client_requests_total", "Requests to the API server", ["code", "method", "host"])
 

@@ -1,10 +1,11 @@
 """What a work queue tells of itself, under client-go's names.
 
-Ages of unfinished work are computed when they are asked for: a scrape sees the present, and an idle queue
-costs nothing.
+Depths and the ages of unfinished work are computed when they are asked for: a scrape sees the present, and an
+idle queue costs nothing.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Protocol
 
 from nmstate_k8s.core.clock import SYSTEM_CLOCK, Clock
@@ -28,8 +29,11 @@ class QueueObserver(Protocol):
     def retried(self) -> None:
         """A key was added again after a failure."""
 
-    def depth(self, priority: int, waiting: int) -> None:
-        """So many keys wait with that priority."""
+    def dropped(self) -> None:
+        """What waited will never be worked on."""
+
+    def follow(self, waiting: Callable[[int], int]) -> None:
+        """A queue begins; `waiting` tells how many of its keys wait with a priority."""
 
 
 class Unobserved:
@@ -39,11 +43,12 @@ class Unobserved:
     def taken(self, key: Hashable) -> None: ...
     def done(self, key: Hashable) -> None: ...
     def retried(self) -> None: ...
-    def depth(self, priority: int, waiting: int) -> None: ...
+    def dropped(self) -> None: ...
+    def follow(self, waiting: Callable[[int], int]) -> None: ...
 
 
 class QueueMetrics:
-    """The figures of one controller's queue."""
+    """The figures of one controller's queue; the controller may have several, one after the other."""
 
     def __init__(self, metrics: Metrics, name: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
@@ -73,8 +78,12 @@ class QueueMetrics:
     def retried(self) -> None:
         self._retries.inc()
 
-    def depth(self, priority: int, waiting: int) -> None:
-        self._depth[int(priority)].set(waiting)
+    def dropped(self) -> None:
+        self._added.clear()
+
+    def follow(self, waiting: Callable[[int], int]) -> None:
+        for priority, gauge in self._depth.items():
+            gauge.set_function(partial(waiting, priority))
 
     def _unfinished(self) -> float:
         now = self._clock.monotonic()

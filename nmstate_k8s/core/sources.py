@@ -1,6 +1,7 @@
 """Reasons to reconcile that do not come from the API server.
 
-A source is run by its controller from the moment when the caches are in step until the controller stops.
+A source is run by its controller from the moment when the caches are in step until the controller stops. One
+that returns is done; one that raises brings the controller down, since keys would be missing without a word.
 """
 
 import asyncio
@@ -9,10 +10,16 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from nmstate_k8s.core.objects import Key
+from nmstate_k8s.core.workqueue import Priority
 
 __all__ = ["Channel", "Enqueue", "Source", "Ticker"]
 
-Enqueue = Callable[[Key], None]
+
+class Enqueue(Protocol):
+    """What a source brings its keys up with."""
+
+    def __call__(self, key: Key, *, after: float = 0.0, priority: Priority = Priority.HIGH) -> None:
+        """Reconcile `key`, now or in `after` seconds."""
 
 
 class Source(Protocol):
@@ -61,7 +68,7 @@ class Channel:
 
 
 class Ticker:
-    """The same keys again and again: the safety net under a source of events.
+    """The same keys again and again: the safety net under a source of events, and after what is news.
 
     The interval is stretched at random by up to `jitter`, so that many nodes do not tick together.
     """
@@ -90,4 +97,4 @@ class Ticker:
 
     def _tick(self, enqueue: Enqueue) -> None:
         for key in self._keys() if callable(self._keys) else self._keys:
-            enqueue(key)
+            enqueue(key, priority=Priority.LOW)

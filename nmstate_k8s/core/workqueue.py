@@ -4,11 +4,13 @@
 * **Exclusive**: a key is never handed out while somebody works on it; if it is added meanwhile, it waits
   until `done` and is then handed out again. So no key is lost and none runs twice at once.
 * **Fair**: keys are handed out in the order in which they were added, news (`HIGH`) before what was there
-  anyway (`LOW`); but every 16th key is a LOW one if any waits, so that none starves.
+  anyway (`LOW`); but every 16th key is a LOW one if any waits, so that none starves. A key that comes again
+  because of its own work (a retry, a later look) keeps the priority that it was handed out with.
 * **Patient**: `add_after` hands a key over later (the earliest wish counts), `add_rate_limited` after as long
   as the limiter says. A delay does not keep a key from being added at once by somebody else.
 * **Ends**: after `shut_down` nothing is accepted; `get` raises QueueShutDown at once, or, draining, when
-  nothing waits any more. Delayed keys are dropped either way.
+  nothing waits any more. Delayed keys are dropped either way; the caller is told what was dropped. `join`
+  returns when all work has ended.
 
 `dirty` keys are to be worked on, `processing` keys are being worked on, and the lanes hold the keys that are
 dirty and not processing. Time is the event loop's.
@@ -50,7 +52,7 @@ class WorkQueue(Generic[K]):
         self._limiter = limiter or default_limiter()
         self._metrics = metrics or Unobserved()
         self._dirty: dict[K, Priority] = {}
-        self._processing: set[K] = set()
+        self._processing: dict[K, Priority] = {}
         self._lanes: dict[Priority, dict[K, None]] = {priority: {} for priority in Priority}
         self._since_low = 0
         self._getters: deque[asyncio.Future[None]] = deque()
@@ -60,6 +62,8 @@ class WorkQueue(Generic[K]):
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._draining = False
+        self._ended = asyncio.Event()
+        self._metrics.follow(self.waiting)
 
     def add(self, key: K, priority: Priority = Priority.HIGH) -> None:
         """To be worked on as soon as it is its turn."""
@@ -76,11 +80,12 @@ class WorkQueue(Generic[K]):
         if waiting is not None:
             del self._lanes[waiting][key]
         self._lanes[priority][key] = None
-        self._depth()
         self._wake()
 
-    def add_after(self, key: K, delay: float, priority: Priority = Priority.HIGH) -> None:
-        """To be worked on in `delay` seconds; an earlier wish stays."""
+    def add_after(self, key: K, delay: float, priority: Priority | None = None) -> None:
+        """To be worked on in `delay` seconds; an earlier wish stays. A key in work keeps its priority."""
+        if priority is None:
+            priority = self.priority(key)
         if delay <= 0:
             self.add(key, priority)
             return
@@ -94,10 +99,13 @@ class WorkQueue(Generic[K]):
         self._due[key] = (at, max(wished[1], priority) if wished else priority)
         self._pushed += 1
         heapq.heappush(self._heap, (at, self._pushed, key))
+        if len(self._heap) > 64 + 2 * len(self._due):  # wishes that came earlier left many behind
+            self._heap = [each for each in self._heap if each[2] in self._due and self._due[each[2]][0] == each[0]]
+            heapq.heapify(self._heap)
         self._arm()
 
-    def add_rate_limited(self, key: K, priority: Priority = Priority.HIGH) -> float:
-        """To be worked on again after a failure; the seconds until then."""
+    def add_rate_limited(self, key: K, priority: Priority | None = None) -> float:
+        """To be worked on again after a failure; the seconds until then. A key in work keeps its priority."""
         delay = self._limiter.when(key)
         self._metrics.retried()
         self.add_after(key, delay, priority)
@@ -126,38 +134,55 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """Work on the key has ended, well or not."""
-        self._processing.discard(key)
+        if self._processing.pop(key, None) is None:
+            return
         self._metrics.done(key)
         priority = self._dirty.get(key)
         if priority is not None:
             self._lanes[priority][key] = None
-            self._depth()
         self._wake(everybody=self._closed)
+        self._end()
 
-    def shut_down(self, *, drain: bool = False) -> None:
-        """No more keys; with `drain`, what waits is still handed out."""
+    def shut_down(self, *, drain: bool = False) -> dict[K, Priority]:
+        """No more keys; with `drain`, what waits is still handed out. The keys that never will be."""
         self._closed = True
         self._draining = drain
+        dropped = {key: wish[1] for key, wish in self._due.items() if not drain or key not in self._dirty}
         self._due.clear()
         self._heap.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if not drain:
+            dropped |= {key: max(priority, dropped.get(key, priority)) for key, priority in self._dirty.items()}
             self._dirty.clear()
             for lane in self._lanes.values():
                 lane.clear()
-            self._depth()
+            self._metrics.dropped()
         self._wake(everybody=True)
+        self._end()
+        return dropped
+
+    async def join(self) -> None:
+        """Return when the queue is shut down and no work is left or under way."""
+        await self._ended.wait()
 
     @property
     def processing(self) -> frozenset[K]:
         """The keys that are being worked on."""
         return frozenset(self._processing)
 
+    def priority(self, key: K) -> Priority:
+        """The priority with which a key in work was handed out."""
+        return self._processing.get(key, Priority.HIGH)
+
     def __len__(self) -> int:
         """How many keys wait for their turn now."""
         return sum(map(len, self._lanes.values()))
+
+    def waiting(self, priority: int) -> int:
+        """How many of them with that priority."""
+        return len(self._lanes[Priority(priority)])
 
     def _take(self) -> K | None:
         high, low = self._lanes[Priority.HIGH], self._lanes[Priority.LOW]
@@ -167,10 +192,8 @@ class WorkQueue(Generic[K]):
         self._since_low = 0 if lane is low else self._since_low + 1
         key = next(iter(lane))
         del lane[key]
-        del self._dirty[key]
-        self._processing.add(key)
+        self._processing[key] = self._dirty.pop(key)
         self._metrics.taken(key)
-        self._depth()
         return key
 
     async def _wait(self) -> None:
@@ -212,6 +235,6 @@ class WorkQueue(Generic[K]):
                 self.add(key, wished[1])
         self._arm()
 
-    def _depth(self) -> None:
-        for priority, lane in self._lanes.items():
-            self._metrics.depth(priority, len(lane))
+    def _end(self) -> None:
+        if self._closed and not self._processing and not self._dirty:
+            self._ended.set()

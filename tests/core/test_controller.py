@@ -11,15 +11,15 @@ from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.controller import Controller, Result
 from nmstate_k8s.core.errors import Conflict, TerminalError
-from nmstate_k8s.core.informer import Informer
+from nmstate_k8s.core.informer import Event, Informer
 from nmstate_k8s.core.mappers import label_value
 from nmstate_k8s.core.metrics import Metrics
-from nmstate_k8s.core.objects import Key, Resource
+from nmstate_k8s.core.objects import Key, Object, Resource
 from nmstate_k8s.core.predicates import labels_changed
 from nmstate_k8s.core.ratelimit import ItemBackoff
 from nmstate_k8s.core.sources import Channel, Ticker
 from nmstate_k8s.testing.clock import LoopClock, until
-from nmstate_k8s.testing.transport import OPEN, ScriptedTransport, changed, listing, thing
+from nmstate_k8s.testing.transport import OPEN, ScriptedTransport, answer, changed, listing, thing
 
 NODES = Resource("", "v1", "nodes", "Node")
 A, B = Key("", "a"), Key("", "b")
@@ -112,6 +112,34 @@ async def test_a_result_may_ask_to_be_called_again() -> None:
         assert [at for at, _ in recorder.calls] == pytest.approx([0, 7])
         assert bench.count("controller_runtime_reconcile_total", result="requeue_after") == 1
         assert bench.count("controller_runtime_reconcile_total", result="success") == 1
+
+
+async def test_somebody_has_to_work() -> None:
+    """Said at once."""
+    with pytest.raises(ValueError, match="a worker"):
+        Controller("test", Recorder(), workers=0, metrics=Metrics())
+
+
+async def test_every_result_is_counted_from_the_start() -> None:
+    """A dashboard's rate over errors must not miss the first one; bugs, timeouts and ends for good are told apart."""
+    recorder = Recorder(ValueError("bug"), Conflict("faster"), TerminalError("never"), 10.0, None)
+    async with Bench(recorder, timeout=5) as bench:
+        for result in ("error", "requeue", "requeue_after", "success"):
+            assert bench.count("controller_runtime_reconcile_total", result=result) == 0
+        assert bench.count("controller_runtime_max_concurrent_reconciles") == 1
+        bench.controller.enqueue(A)
+        await ended(recorder, calls=3)
+        bench.controller.enqueue(A)
+        await asyncio.sleep(1)
+        assert bench.count("controller_runtime_active_workers") == 1
+        await ended(recorder, calls=5)
+        assert bench.count("controller_runtime_active_workers") == 0
+        for name, count in (("errors", 4), ("panics", 1), ("timeouts", 1)):
+            assert bench.count(f"controller_runtime_reconcile_{name}_total") == count
+        assert bench.count("controller_runtime_terminal_reconcile_errors_total") == 1
+        assert bench.count("controller_runtime_reconcile_total", result="error") == 4
+        assert bench.count("controller_runtime_reconcile_time_seconds_count") == 5
+        assert bench.count("controller_runtime_reconcile_time_seconds_bucket", le="0.45") == 4
 
 
 @pytest.mark.parametrize("bug", [ValueError("bug"), Conflict("somebody was faster"), asyncio.CancelledError()])
@@ -215,6 +243,118 @@ async def test_a_predicate_keeps_noise_away() -> None:
         await asyncio.sleep(20)
         assert recorder.names == ["a"]
         following.cancel()
+
+
+async def test_a_bug_in_a_predicate_or_a_mapper_is_contained() -> None:
+    """A change that cannot be judged counts; an object that cannot be mapped costs the others nothing."""
+
+    def judge(event: Event) -> bool:
+        return bool(event.object.labels["judged"])
+
+    def whose(obj: Object) -> list[Key]:
+        return [Key("", obj.labels["owner"])]
+
+    recorder = Recorder()
+    good = thing("b", version=1, metadata={"labels": {"owner": "b"}})
+    nodes = informer(
+        [listing([thing("a", version=1), good], 1)], [[1.0, changed("ADDED", thing("c", version=2)), OPEN]]
+    )
+    bench = Bench(recorder)
+    bench.controller.watch(nodes, whose, judge)
+    async with bench:
+        following = asyncio.create_task(nodes.run())
+        await asyncio.sleep(10)
+        assert recorder.names == ["b"]
+        following.cancel()
+
+
+async def test_what_was_there_before_waits_for_what_is_new() -> None:
+    """Somebody waits for a change that he made."""
+    recorder = Recorder(*[1.0] * 10)
+    there = [thing(name, version=1) for name in "abc"]
+    nodes = informer([listing(there, 1)], [[0.5, changed("MODIFIED", thing("c", version=2)), OPEN]])
+    bench = Bench(recorder)
+    bench.controller.watch(nodes)
+    following = asyncio.create_task(nodes.run())
+    async with bench:
+        await ended(recorder, calls=3)
+        assert recorder.names == ["a", "c", "b"]
+    following.cancel()
+
+
+class Writer:
+    """A reconciler that creates what its cache does not have, as a naive one does."""
+
+    def __init__(self, nodes: Informer) -> None:
+        self.nodes = nodes
+        self.client = nodes._client
+        self.created = 0
+
+    async def reconcile(self, key: Key) -> None:
+        if self.nodes.store.get(Key("", "made")) is None:
+            self.created += 1
+            await self.client.create(NODES, {"metadata": {"generateName": "made-"}})
+
+
+async def test_a_stale_cache_causes_no_second_create() -> None:
+    """However often the key comes up before the watch tells of the first one."""
+    made = thing("made", version=2)
+    nodes = informer([listing([], 1), answer(made), answer(made)], [[30.0, changed("ADDED", made), OPEN]])
+    writer = Writer(nodes)
+    controller = Controller("test", writer, patience=60, metrics=Metrics(), clock=LoopClock())
+    controller.watch(nodes, lambda _: [A])
+    tasks = [asyncio.create_task(nodes.run()), asyncio.create_task(controller.run())]
+    for _ in range(20):
+        controller.enqueue(A)
+        await asyncio.sleep(1)
+    assert writer.created == 1
+    await until(lambda: nodes.store.get(Key("", "made")))
+    await asyncio.sleep(10)
+    assert writer.created == 1
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_key_that_waits_for_its_own_write_is_reconciled_when_that_has_come() -> None:
+    """It is not lost, once is enough, and it waits neither for its patience nor for somebody else."""
+    made = thing("x", version=2)
+    calls: list[float] = []
+    nodes = informer([listing([], 1), answer(made)], [[5.0, changed("ADDED", made), OPEN]])
+
+    class Once:
+        async def reconcile(self, key: Key) -> None:
+            calls.append(asyncio.get_running_loop().time())
+            if len(calls) == 1:
+                await nodes._client.merge_patch(NODES, "x", {})
+
+    controller = Controller("test", Once(), metrics=Metrics(), clock=LoopClock())
+    controller.reads(nodes)
+    tasks = [asyncio.create_task(nodes.run()), asyncio.create_task(controller.run())]
+    controller.enqueue(A)
+    await asyncio.sleep(1)
+    controller.enqueue(A)
+    await asyncio.sleep(100)
+    assert calls == pytest.approx([0, 5], abs=0.1)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_what_was_brought_up_and_not_done_is_done_when_it_runs_again() -> None:
+    """No informer would bring it up a second time: what waits, what is delayed, and what was cut short."""
+    recorder = Recorder(1000.0)
+    bench = Bench(recorder, grace_seconds=5)
+    async with bench:
+        bench.controller.enqueue(A)
+        await asyncio.sleep(1)
+        bench.controller.enqueue(B)
+        bench.controller.enqueue(Key("", "c"), after=600)
+    assert recorder.names == ["a"]
+    bench.controller.enqueue(Key("", "d"))
+    async with bench:
+        await ended(recorder, calls=5)
+        assert sorted(recorder.names[1:]) == ["a", "b", "c", "d"]
 
 
 async def test_a_running_reconcile_may_finish_when_the_controller_stops() -> None:

@@ -136,6 +136,81 @@ async def test_draining_hands_out_what_waits_and_what_comes_back() -> None:
         await waiter
 
 
+async def test_a_key_that_comes_again_by_its_own_work_keeps_its_priority() -> None:
+    """A retry of what was there anyway does not overtake news; a change of it does."""
+    queue = WorkQueue[str](limiter=ItemBackoff(1, 60))
+    for key in ("failing", "later", "changed"):
+        queue.add(key, Priority.LOW)
+        await queue.get()
+    queue.add_rate_limited("failing")
+    queue.add_after("later", 1)
+    queue.add_after("changed", 1)
+    queue.add_after("changed", 1, Priority.HIGH)
+    for key in ("failing", "later", "changed"):
+        queue.done(key)
+    await asyncio.sleep(2)
+    assert (queue.waiting(Priority.LOW), queue.waiting(Priority.HIGH)) == (2, 1)
+    queue.add("news")
+    assert [await queue.get() for _ in range(4)] == ["changed", "news", "failing", "later"]
+
+
+async def test_who_shuts_down_is_told_what_will_not_be_worked_on() -> None:
+    """What waits, what is delayed and what is wanted again; draining, only what is delayed."""
+    for drain, expected in ((False, {"a": 0, "b": -100, "c": 0}), (True, {"c": 0})):
+        queue = WorkQueue[str]()
+        queue.add("a")
+        await queue.get()
+        queue.add("a")
+        queue.add("b", Priority.LOW)
+        queue.add_after("b", 5, Priority.LOW)
+        queue.add_after("c", 5)
+        assert queue.shut_down(drain=drain) == expected
+
+
+@pytest.mark.parametrize("drain", [True, False])
+async def test_joining_waits_for_all_work(drain: bool) -> None:
+    """What is under way, and draining also what waits."""
+    queue = WorkQueue[str]()
+    queue.add("a")
+    queue.add("b")
+    await queue.get()
+    joined = asyncio.create_task(queue.join())
+    await asyncio.sleep(1)
+    queue.shut_down(drain=drain)
+    await asyncio.sleep(1)
+    assert not joined.done()
+    queue.done("a")
+    if drain:
+        await asyncio.sleep(1)
+        assert not joined.done()
+        assert await queue.get() == "b"
+        queue.done("b")
+    await asyncio.wait_for(joined, 1)
+
+
+async def test_done_twice_is_done_once() -> None:
+    """A key that waits again is not handed out twice by it."""
+    queue = WorkQueue[str]()
+    queue.add("a")
+    await queue.get()
+    queue.add("a")
+    queue.done("a")
+    queue.done("a")
+    assert await queue.get() == "a"
+    assert len(queue) == 0
+
+
+async def test_wishes_that_were_overtaken_cost_no_memory() -> None:
+    """A key that is to be looked at in an hour, and is looked at every second."""
+    queue = WorkQueue[str]()
+    for _ in range(3000):
+        queue.add_after("a", 3600)
+        queue.add_after("a", 1)
+        assert await queue.get() == "a"
+        queue.done("a")
+    assert len(queue._heap) < 200
+
+
 async def test_a_cancelled_getter_loses_no_key() -> None:
     """Also if it was about to be given one."""
     queue = WorkQueue[str]()
@@ -171,3 +246,7 @@ async def test_the_metrics_tell_depth_and_age() -> None:
     queue.done("a")
     assert value("workqueue_work_duration_seconds_sum") == 5
     assert value("workqueue_unfinished_work_seconds") == 0
+    queue.add_rate_limited("a")
+    assert value("workqueue_retries_total") == 1
+    queue.shut_down()
+    assert value("workqueue_depth", priority="-100") == 0
