@@ -1,32 +1,24 @@
 """The API server's verbs, on raw bytes.
 
-* Answers are `Object`s; failures are the errors of `errors`, nothing else.
-* What may be repeated is repeated (`retry`); every request ends within `request_timeout` seconds a try.
+* Answers are `Object`s; failures are the errors of `errors`, nothing else. How often a request is tried, and what
+  breaks it off, is told in `requester`.
 * Writes are server-side apply or patches of the fields that the caller owns; `replace` exists for the few
-  objects (leases) whose every write carries a resourceVersion.
-* `reset_connections` abandons every connection, breaks open watches and ends pauses, so that everything
-  resumes at once over new connections: for a process whose address moves under its feet.
-* A `fenced` client asks before each write whether it may still be sent: for what only a leader may write.
+  objects (leases, secrets) whose every write carries a resourceVersion.
+* `dry_run` asks the server what it would answer: admission and validation run, nothing is kept.
 * What was written is told to `writes`, so that whoever runs the caller's code knows what it wrote.
+* Scale, eviction and tokens are in `subresources`, kinds by name in `discovery`, tables for people in `tables`.
 """
 
-import asyncio
-import copy
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
-from types import TracebackType
-from typing import Any, Final, Self
-
-import msgspec
+from contextlib import aclosing
+from typing import Any, Final
 
 from nmstate_k8s.core import wire, writes
-from nmstate_k8s.core.clock import SYSTEM_CLOCK, Clock
-from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import ApiError, Expired, NeverSent, NotFound, Unavailable
-from nmstate_k8s.core.metrics import METRICS, Metrics
+from nmstate_k8s.core.errors import Conflict, Expired, NeverSent, NotFound, Unavailable
 from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource
-from nmstate_k8s.core.retry import NO_RETRY, RetryPolicy
-from nmstate_k8s.core.transport import Fence, HttpTransport, Request, Response, Transport
+from nmstate_k8s.core.requester import Requester
+from nmstate_k8s.core.retry import RetryPolicy
+from nmstate_k8s.core.transport import Request, Response
 from nmstate_k8s.core.watching import WatchEvent, decode_watch_line, watch_query
 
 __all__ = ["APPLY", "JSON_PATCH", "MERGE", "Client"]
@@ -36,65 +28,8 @@ MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 
 
-class Client:
-    """A connection pool to one API server. Use it as an async context manager."""
-
-    def __init__(
-        self,
-        config: ClusterConfig,
-        *,
-        clock: Clock = SYSTEM_CLOCK,
-        transport: Transport | None = None,
-        user_agent: str = "nmstate-k8s",
-        request_timeout: float = 30.0,
-        watch_idle_seconds: float = 150.0,
-        page_size: int = 500,
-        retry: RetryPolicy | None = None,
-        metrics: Metrics = METRICS,
-    ) -> None:
-        self.config = config
-        self.clock = clock
-        self.metrics = metrics
-        self._transport = transport or HttpTransport(config, user_agent=user_agent)
-        self._timeout = request_timeout
-        self._page_size = page_size
-        self._watch_idle = watch_idle_seconds
-        self._retry = retry or RetryPolicy()
-        self._fence: Fence | None = None
-        self._wake = _Wake()
-        self._host = config.server.partition("://")[2]
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Abandon all connections."""
-        await self._transport.close()
-
-    def reset_connections(self) -> None:
-        """Abandon all connections; watches and repeatable requests go on at once over new ones."""
-        self._transport.reset()
-        self._wake.everybody()
-
-    async def pause(self, seconds: float) -> None:
-        """Wait before trying again; `reset_connections` ends the wait."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.event.wait()
-
-    def fenced(self, fence: Fence) -> "Client":
-        """This client, whose writes are sent only if `fence` does not raise right before. Reads are as always.
-
-        Connections, credentials and all else are shared; closing either closes both.
-        """
-        made = copy.copy(self)
-        made._fence = fence
-        return made
+class Client(Requester):
+    """The verbs, on kinds and names."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object.
@@ -142,28 +77,48 @@ class Client:
             if not token:
                 return ObjectList(tuple(items), page.resource_version)
 
-    async def create(self, resource: Resource, body: Mapping[str, Any]) -> Object:
+    async def create(
+        self, resource: Resource, body: Mapping[str, Any], *, field_manager: str = "", dry_run: bool = False
+    ) -> Object:
         """A new object, in the namespace that its metadata names.
+
+        Not repeated when its answer was lost: it may be there.
 
         :raises AlreadyExists: if the name is taken.
         """
         namespace = wire.namespace(body)
         path = resource.path(namespace=namespace)
         try:
-            answer = await self.request("POST", path, wire.typed(resource, body))
+            answer = await self.request(
+                "POST",
+                path,
+                wire.typed(resource, body),
+                wire.options(field_manager, dry_run=dry_run),
+                accept=resource.accept(),
+            )
         except Unavailable as error:
-            if not isinstance(error, NeverSent) and not body.get("metadata", {}).get("name"):
+            if not isinstance(error, NeverSent) and not body.get("metadata", {}).get("name") and not dry_run:
                 writes.lost(resource, namespace)
             raise
-        return _written(answer, resource)
+        return _answered(answer, resource, dry_run)
 
-    async def replace(self, resource: Resource, body: Mapping[str, Any], *, subresource: str = "") -> Object:
+    async def replace(
+        self,
+        resource: Resource,
+        body: Mapping[str, Any],
+        *,
+        subresource: str = "",
+        field_manager: str = "",
+        dry_run: bool = False,
+    ) -> Object:
         """The whole object anew; metadata.resourceVersion makes it conditional.
 
-        :raises Conflict: if the object has moved on.
+        :raises Conflict: if the object has moved on (with `maybe_done`: perhaps by this very call).
         """
         path = resource.path(wire.name(body), wire.namespace(body), subresource)
-        return _written(await self.request("PUT", path, wire.typed(resource, body)), resource)
+        query = wire.options(field_manager, dry_run=dry_run)
+        answer = await self.request("PUT", path, wire.typed(resource, body), query, accept=resource.accept())
+        return _answered(answer, resource, dry_run)
 
     async def apply(
         self,
@@ -173,15 +128,19 @@ class Client:
         field_manager: str,
         force: bool = True,
         subresource: str = "",
+        dry_run: bool = False,
     ) -> Object:
         """Server-side apply: the fields in `body` are ours and as we say, those that we left out go.
 
-        :raises Conflict: without `force`, if somebody else owns one of the fields.
+        :raises Conflict: without `force`, if somebody else owns one of the fields; `causes` name them.
         """
-        path = resource.path(wire.name(body), wire.namespace(body), subresource)
-        query = {"fieldManager": field_manager, "force": "true" if force else "false"}
-        answer = await self.request("PATCH", path, wire.typed(resource, body), query, content_type=APPLY)
-        return _written(answer, resource)
+        return await self._patch(
+            resource,
+            resource.path(wire.name(body), wire.namespace(body), subresource),
+            wire.typed(resource, body),
+            APPLY,
+            wire.options(field_manager, dry_run=dry_run) | {"force": "true" if force else "false"},
+        )
 
     async def merge_patch(
         self,
@@ -192,13 +151,11 @@ class Client:
         namespace: str = "",
         subresource: str = "",
         field_manager: str = "",
+        dry_run: bool = False,
     ) -> Object:
         """JSON merge patch: maps are merged, null removes, lists are replaced."""
         path = resource.path(name, namespace, subresource)
-        answer = await self.request(
-            "PATCH", path, patch, wire.manager(field_manager), content_type=MERGE, accept=resource.accept()
-        )
-        return _written(answer, resource)
+        return await self._patch(resource, path, patch, MERGE, wire.options(field_manager, dry_run=dry_run))
 
     async def json_patch(
         self,
@@ -209,16 +166,25 @@ class Client:
         namespace: str = "",
         subresource: str = "",
         field_manager: str = "",
+        dry_run: bool = False,
     ) -> Object:
-        """JSON patch: operations in order, all or none.
+        """JSON patch: operations in order, all or none. Not repeated when its answer was lost.
 
         :raises Invalid: if an operation (a `test` too) does not hold.
         """
         path = resource.path(name, namespace, subresource)
-        answer = await self.request(
-            "PATCH", path, ops, wire.manager(field_manager), content_type=JSON_PATCH, accept=resource.accept()
-        )
-        return _written(answer, resource)
+        return await self._patch(resource, path, ops, JSON_PATCH, wire.options(field_manager, dry_run=dry_run))
+
+    async def _patch(
+        self,
+        resource: Resource,
+        path: str,
+        body: Mapping[str, Any] | Sequence[Any],
+        content_type: str,
+        query: dict[str, str],
+    ) -> Object:
+        answer = await self.request("PATCH", path, body, query, content_type=content_type, accept=resource.accept())
+        return _answered(answer, resource, "dryRun" in query)
 
     async def delete(
         self,
@@ -228,17 +194,48 @@ class Client:
         *,
         propagation: str = "Background",
         uid: str = "",
+        resource_version: str = "",
+        grace_seconds: int | None = None,
+        dry_run: bool = False,
     ) -> None:
-        """Ask for an object's deletion; `uid` makes sure that it is that very object.
+        """Ask for an object's deletion; finalizers may hold it back.
+
+        `uid` makes sure that it is that very object, `resource_version` that it is as we saw it.
+        `propagation` says what becomes of what it owns: Background, Foreground or Orphan.
+        When the answer was lost it is repeated only with a `uid`: another object may have taken the name.
 
         :raises NotFound: if it is not there.
-        :raises Conflict: if another object has taken the name.
+        :raises Conflict: if another object has taken the name, or it was changed.
         """
-        options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
-        if uid:
-            options["preconditions"] = {"uid": uid}
-        answer = await self.request("DELETE", resource.path(name, namespace), options)
-        writes.deleted(resource, Key(namespace, name), answer)
+        conditions = {"uid": uid, "resourceVersion": resource_version}
+        body = wire.delete_options(propagation, conditions, grace_seconds, dry_run=dry_run)
+        try:
+            answer = await self.request("DELETE", resource.path(name, namespace), body, repeatable=bool(uid))
+        except (NotFound, Conflict) as error:
+            if not error.maybe_done or (isinstance(error, Conflict) and resource_version):
+                raise
+            answer = b""  # that very object is gone: the answer to an earlier try was lost, not the try
+        if not dry_run:
+            writes.deleted(resource, Key(namespace, name), answer)
+
+    async def delete_collection(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> None:
+        """Ask for the deletion of all that the selectors choose; without any: of all. Never repeated by itself."""
+        await self.request(
+            "DELETE",
+            resource.path(namespace=namespace),
+            wire.delete_options(propagation, {}, None, dry_run=dry_run),
+            wire.selectors(label_selector, field_selector),
+            repeatable=False,
+        )
 
     async def watch(
         self,
@@ -268,72 +265,9 @@ class Client:
                 async for line in lines:
                     yield decode_watch_line(line, resource, str(request))
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        body: bytes | Mapping[str, Any] | Sequence[Any] | None = None,
-        query: Mapping[str, str] | None = None,
-        *,
-        content_type: str = "application/json",
-        accept: str = "application/json",
-        timeout: float | None = None,
-        retry: RetryPolicy | None = None,
-        new_connection: bool = False,
-    ) -> bytes:
-        """Any request; the answer's body.
 
-        `new_connection`: one try over a connection of its own, which is the honest question whether the
-        API server can be reached now.
-
-        :raises ApiError: if the answer is not 2xx, or there is none.
-        :raises CoreError: what the fence raised; nothing was sent then.
-        """
-        data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
-        fence = None if method in ("GET", "HEAD") else self._fence
-        request = Request(method, path, query or {}, data, content_type, accept, fence)
-        policy = NO_RETRY if new_connection else retry or self._retry
-        attempt = 1
-        maybe_done = False
-        while True:
-            try:
-                return await self._once(request, timeout or self._timeout, new_connection)
-            except NotFound:
-                if maybe_done and method == "DELETE":
-                    return b""  # the answer to an earlier try was lost, not the try
-                raise
-            except ApiError as error:
-                delay = policy.delay(error, attempt, request)
-                if delay is None:
-                    raise
-                maybe_done = maybe_done or isinstance(error, Unavailable)
-                attempt += 1
-            await self.pause(delay)
-
-    async def _once(self, request: Request, timeout: float, new_connection: bool) -> bytes:
-        try:
-            response = await self._transport.send(request, timeout=timeout, new_connection=new_connection)
-        except ApiError:
-            self.metrics.request("<error>", request.method, self._host)
-            raise
-        self.metrics.request(response.status, request.method, self._host)
-        if 200 <= response.status < 300:
-            return response.body
-        raise wire.failure(request, response)
-
-
-class _Wake:
-    """Ends pauses; shared with the clients that were made of this one."""
-
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
-
-    def everybody(self) -> None:
-        ended, self.event = self.event, asyncio.Event()
-        ended.set()
-
-
-def _written(answer: bytes, resource: Resource) -> Object:
+def _answered(answer: bytes, resource: Resource, dry_run: bool) -> Object:
     obj = Object(answer, resource)
-    writes.wrote(resource, obj)
+    if not dry_run:
+        writes.wrote(resource, obj)
     return obj

@@ -1,7 +1,7 @@
 """How to reach a cluster, and as whom.
 
 * In a pod: three files (token, CA, namespace) and two variables. The token is read again as the kubelet
-  rotates it; nothing is imported for it.
+  rotates it, and so are the CA and a client's certificate (`connections`); nothing is imported for it.
 * Elsewhere: a kubeconfig, read by the `kubernetes` package (an extra, imported only then), so that client
   certificates, tokens, exec plugins and OIDC work as in kubectl.
 """
@@ -17,12 +17,16 @@ from typing import Any, Final, Protocol
 
 from nmstate_k8s.core.errors import ConfigError
 
-__all__ = ["SERVICE_ACCOUNT_FOLDER", "ClusterConfig", "Credentials", "StaticToken", "TokenFile"]
+__all__ = ["SERVICE_ACCOUNT_FOLDER", "ClusterConfig", "Credentials", "FileMarks", "StaticToken", "TokenFile"]
 
 SERVICE_ACCOUNT_FOLDER: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _TOKEN_TTL: Final = 60.0
 """Seconds for which a token file is not read again. Kubelets rotate tokens at 80 % of 10 minutes or more."""
+
+
+FileMarks = tuple[tuple[int, int, int], ...]
+"""What changes when files do: inode, time of change and size of each."""
 
 
 class Credentials(Protocol):
@@ -137,24 +141,55 @@ class ClusterConfig:
             credentials=_KubeconfigCredentials(loaded),
         )
 
+    @property
+    def host(self) -> str:
+        """The server's address without its scheme."""
+        return self.server.partition("://")[2]
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the server is asked by TLS."""
+        return self.server.startswith("https:")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of certificates, which somebody else may renew."""
+        return tuple(filter(None, (self.ca_file, self.cert_file, self.key_file))) if self.is_https else ()
+
+    @property
+    def trusts(self) -> str:
+        """Whose certificates are accepted, for people."""
+        return f"those of {self.ca_file}" if self.ca_file else "those of the system"
+
+    def file_marks(self) -> FileMarks:
+        """Marks by which a change of the files is noticed; a file that is missing has zeros."""
+        return tuple(map(_mark, self.files))
+
     def ssl_context(self) -> ssl.SSLContext | None:
         """A context that trusts this cluster's CA, read from its files now; None for plain http.
 
         :raises ConfigError: naming the file that cannot be used.
         """
-        if not self.server.startswith("https:"):
+        if not self.is_https:
             return None
         try:
             context = ssl.create_default_context(cafile=self.ca_file or None)
             if self.cert_file:
                 context.load_cert_chain(self.cert_file, self.key_file or None)
         except (OSError, ssl.SSLError) as error:
-            files = ", ".join(filter(None, (self.ca_file, self.cert_file, self.key_file)))
-            raise ConfigError(f"cannot use the certificates {files}: {error}") from error
+            raise ConfigError(f"cannot use the certificates {', '.join(self.files)}: {error}") from error
         if self.insecure_skip_tls_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def _mark(path: str) -> tuple[int, int, int]:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 class _KubeconfigCredentials:

@@ -3,10 +3,11 @@
     CoreError
     ├── ApiError                 the server said no, or could not be asked
     │   ├── NotFound             404
+    │   │   └── UnknownKind      the server does not serve that kind: its CRD is not installed
     │   ├── AlreadyExists        409, on create
     │   ├── Conflict             409, somebody else was faster
     │   ├── Expired              410, that resourceVersion or list token is history
-    │   ├── Invalid              422 (400): the object; `causes` name its fields
+    │   ├── Invalid              422 (400, 413): the object; `causes` name its fields
     │   ├── Forbidden            403
     │   ├── Unauthorized         401
     │   ├── Throttled            429, `retry_after` says when to come again
@@ -20,7 +21,9 @@
     └── LeadershipLost           somebody else may lead now
         └── NotLeader            so a write was not sent
 
-Callers catch a class, never a status code or the HTTP library's error; the cause is always chained.
+Callers catch a class, never a status code or the HTTP library's error; the cause is always chained. As text an
+error is one line that says what was asked, what came back and, where it helps, what that means and how often it
+was tried; `message` is what the server said, in full.
 """
 
 from collections.abc import Mapping
@@ -50,8 +53,12 @@ __all__ = [
     "Throttled",
     "Unauthorized",
     "Unavailable",
+    "UnknownKind",
     "error_from_status",
 ]
+
+MAX_TEXT: Final = 1500
+"""Characters of a server's words in one line of a log: some servers answer with the whole object."""
 
 
 class CoreError(Exception):
@@ -93,6 +100,9 @@ class Cause:
 class ApiError(CoreError):
     """An answer of the API server that is not success."""
 
+    hint = ""
+    """What it means, where the server's own words do not tell."""
+
     def __init__(
         self,
         message: str,
@@ -110,10 +120,25 @@ class ApiError(CoreError):
         self.causes = causes
         self.retry_after = retry_after
         self.request = request
+        self.attempts = 1
+        """How often the client has tried."""
+        self.maybe_done = False
+        """An earlier try got no answer and may have been carried out: a Conflict may be with ourselves."""
 
     def __str__(self) -> str:
         code = " ".join(part for part in (str(self.status or ""), self.reason) if part)
-        return ": ".join(part for part in (self.request, code, self.message) if part)
+        text = " ".join(self.message.split())
+        if len(text) > MAX_TEXT:
+            text = f"{text[:MAX_TEXT]}… ({len(self.message)} characters)"
+        line = ": ".join(part for part in (self.request, code, text) if part)
+        notes = [self.hint] if self.hint else []
+        if self.retry_after is not None:
+            notes.append(f"the server says to come again in {self.retry_after:g} s")
+        if self.attempts > 1:
+            notes.append(f"tried {self.attempts} times")
+        if self.maybe_done:
+            notes.append("an earlier try got no answer and may have been carried out")
+        return f"{line} ({'; '.join(notes)})" if notes else line
 
     @property
     def too_large_resource_version(self) -> bool:
@@ -125,6 +150,12 @@ class ApiError(CoreError):
 
 class NotFound(ApiError):
     """There is no such object, or no such kind."""
+
+
+class UnknownKind(NotFound):
+    """The server does not serve that kind, or not in that version."""
+
+    hint = "the server does not serve this kind: is its CRD installed, in this version?"
 
 
 class AlreadyExists(ApiError):
@@ -150,9 +181,16 @@ class Forbidden(ApiError):
 class Unauthorized(ApiError):
     """The server does not know who we are."""
 
+    hint = "the token or client certificate is missing, expired or not of this cluster"
+
 
 class Throttled(ApiError):
     """Too many requests; the server did nothing."""
+
+    @property
+    def by_disruption_budget(self) -> bool:
+        """Not the server is busy: the pod may not be evicted now."""
+        return any(cause.reason == "DisruptionBudget" for cause in self.causes)
 
 
 class Unavailable(ApiError):
@@ -178,6 +216,7 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     404: NotFound,
     409: Conflict,
     410: Expired,
+    413: Invalid,
     422: Invalid,
     429: Throttled,
 }
@@ -195,6 +234,8 @@ class _Cause(msgspec.Struct):
 
 
 class _Details(msgspec.Struct, rename="camel"):
+    name: str = ""
+    kind: str = ""
     causes: list[_Cause] | None = None
     retry_after_seconds: float = 0
 
@@ -206,6 +247,8 @@ class _Status(msgspec.Struct):
     details: _Details | None = None
 
 
+_NO_RESOURCE: Final = "could not find the requested resource"
+"""How the API server says it in groups of its own; elsewhere the answer is `404 page not found`, and no Status."""
 _STATUS_DECODER: Final = msgspec.json.Decoder(_Status)
 
 
@@ -216,14 +259,16 @@ def error_from_status(body: bytes, *, status: int = 0, retry_after: float | None
     """
     try:
         said = _STATUS_DECODER.decode(body)
-    except msgspec.MsgspecError:
-        text = body.decode(errors="replace").strip()
-        said = _Status(message=text[:500] or "the server gave no explanation")
+    except (msgspec.MsgspecError, RecursionError):
+        text = " ".join(body.decode(errors="replace").split())
+        said = _Status(message=text[:500])
     code = status or said.code
     details = said.details or _Details()
     if retry_after is None and details.retry_after_seconds:
         retry_after = details.retry_after_seconds
     kind = _BY_REASON.get(said.reason) or _BY_STATUS.get(code) or (Unavailable if code >= 500 else ApiError)
+    if kind is NotFound and not details.name and (not said.reason or _NO_RESOURCE in said.message):
+        kind = UnknownKind
     return kind(
         said.message or "the server gave no explanation",
         status=code,

@@ -5,15 +5,15 @@
   answers, whatever its status, is a `Response`.
 * `reset` abandons every connection and breaks what is under way with `ConnectionsReset`: after a change of
   the node's address the old connections are half-open, and nobody would ever tell.
-* A half-open connection is noticed also without `reset`: by the kernel's keep-alive within half a minute,
-  and by `idle_seconds` of a stream.
+* A half-open connection is noticed also without `reset`: by the kernel (`connections`), and by `idle_seconds` of a
+  stream.
 * Cancellation closes the connection concerned and no other.
 * A request with a `fence` is sent only if that does not raise at the last moment: when a connection is there and
   the next thing is to hand the bytes to the socket.
 """
 
 import asyncio
-import socket
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -24,6 +24,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
 from nmstate_k8s.core.config import ClusterConfig
+from nmstate_k8s.core.connections import Connections
 from nmstate_k8s.core.errors import ConnectionsReset, CoreError, NeverSent, Silent, Unavailable
 from nmstate_k8s.core.lines import LineSplitter
 
@@ -31,17 +32,7 @@ __all__ = ["Fence", "HttpTransport", "Request", "Response", "Stream", "Transport
 
 MAX_IN_FLIGHT: Final = 32
 """Requests at once; watches are not counted, each needs a connection of its own."""
-CONNECT_SECONDS: Final = 10.0
 STREAM_START_SECONDS: Final = 30.0
-KEEPALIVE: Final = {
-    "TCP_KEEPIDLE": 10,
-    "TCP_KEEPINTVL": 5,
-    "TCP_KEEPCNT": 4,
-    "TCP_USER_TIMEOUT": 30_000,
-}
-"""An idle peer is dead after 10 + 4 x 5 = 30 s of silence, and so is one that does not acknowledge."""
-
-
 Fence = Callable[[], None]
 """Raises a CoreError when a write must not be sent any more."""
 
@@ -57,6 +48,8 @@ class Request:
     content_type: str = "application/json"
     accept: str = "application/json"
     fence: Fence | None = field(default=None, compare=False, repr=False)
+    repeatable: bool | None = None
+    """Whether it may be sent again when its answer was lost; None: as is usual for its method."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -69,6 +62,8 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    warnings: tuple[str, ...] = ()
+    """What the server thinks that somebody should know: the texts of its Warning headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +103,19 @@ class Transport(Protocol):
 class HttpTransport:
     """The transport over aiohttp."""
 
-    def __init__(self, config: ClusterConfig, *, user_agent: str) -> None:
+    def __init__(self, config: ClusterConfig, *, user_agent: str, max_in_flight: int = MAX_IN_FLIGHT) -> None:
         self._config = config
-        self._user_agent = user_agent
-        self._session: aiohttp.ClientSession | None = None
-        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._connections = Connections(config, user_agent=user_agent)
+        self._in_flight = asyncio.Semaphore(max_in_flight)
         self._guards: set[_Guard] = set()
-        self._closing: set[asyncio.Future[None]] = set()
 
     async def send(self, request: Request, *, timeout: float, new_connection: bool = False) -> Response:
         with self._guard(request) as guard:
             if new_connection:
-                async with self._new_session() as session:
+                async with self._connections.new() as session:
                     return await self._send(session, request, guard, timeout)
-            async with self._in_flight:
-                return await self._send(self._pooled(), request, guard, timeout)
+            async with self._in_flight, self._connections.pooled(guard) as session:
+                return await self._send(session, request, guard, timeout)
 
     async def _send(
         self, session: aiohttp.ClientSession, request: Request, guard: "_Guard", timeout: float
@@ -130,36 +123,36 @@ class HttpTransport:
         async with guard.bounded(timeout):
             response = await self._start(session, request)
             async with response:
-                return Response(response.status, response.headers, await response.read())
+                body = await response.read()
+                return Response(response.status, response.headers, body, _warnings(response))
 
     @asynccontextmanager
     async def stream(self, request: Request, *, idle_seconds: float) -> AsyncIterator[Stream]:
         with self._guard(request) as guard:
-            async with guard.bounded(min(idle_seconds, STREAM_START_SECONDS)):
-                response = await self._start(self._pooled(), request)
-            try:
-                read = _lines if response.status == 200 else _whole
-                yield Stream(response.status, response.headers, read(response, guard, idle_seconds))
-            finally:
-                # Without TLS's farewell: a half-open peer would never answer it.
-                if response.connection is not None and response.connection.transport is not None:
-                    response.connection.transport.abort()
-                response.close()
+            async with self._connections.pooled(guard) as session:
+                async with guard.bounded(min(idle_seconds, STREAM_START_SECONDS)):
+                    response = await self._start(session, request)
+                try:
+                    read = _lines if response.status == 200 else _whole
+                    yield Stream(response.status, response.headers, read(response, guard, idle_seconds))
+                finally:
+                    # Without TLS's farewell: a half-open peer would never answer it.
+                    if response.connection is not None and response.connection.transport is not None:
+                        response.connection.transport.abort()
+                    response.close()
 
     def reset(self) -> None:
         for guard in self._guards:
             guard.break_off()
-        self._drop_session()
+        self._connections.reset()
 
     async def close(self) -> None:
         self.reset()
-        if self._closing:
-            await asyncio.wait(self._closing)
-        await asyncio.sleep(0)  # aborted sockets are closed in the loop's next turn
+        await self._connections.close()
 
     @contextmanager
     def _guard(self, request: Request) -> Iterator["_Guard"]:
-        guard = _Guard(request, distrust=self._drop_session)
+        guard = _Guard(request, self._config, distrust=self._connections.distrust)
         self._guards.add(guard)
         try:
             yield guard
@@ -197,32 +190,6 @@ class HttpTransport:
             server_hostname=self._config.tls_server_name or None,
         )
 
-    def _pooled(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = self._new_session()
-        return self._session
-
-    def _drop_session(self) -> None:
-        """The next request connects anew and reads the certificates anew."""
-        session, self._session = self._session, None
-        if session is not None:
-            closed = asyncio.ensure_future(session.close())
-            self._closing.add(closed)
-            closed.add_done_callback(self._closing.discard)
-
-    def _new_session(self) -> aiohttp.ClientSession:
-        context = self._config.ssl_context()
-        connector = aiohttp.TCPConnector(
-            ssl=context if context is not None else True, limit=0, socket_factory=_socket, ttl_dns_cache=30
-        )
-        return aiohttp.ClientSession(
-            self._config.server,
-            connector=connector,
-            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
 
 class _FencedBody(aiohttp.BytesPayload):
     """A body that asks before it goes. The headers wait for it: without it nothing is sent."""
@@ -239,8 +206,9 @@ class _FencedBody(aiohttp.BytesPayload):
 class _Guard:
     """What is under way for one request: bounded in time, breakable from outside, with errors of our own."""
 
-    def __init__(self, request: Request, *, distrust: Callable[[], None]) -> None:
+    def __init__(self, request: Request, config: ClusterConfig, *, distrust: Callable[[], None]) -> None:
         self._request = str(request)
+        self._config = config
         self._distrust = distrust
         self._broken = False
         self._deadline: asyncio.Timeout | None = None
@@ -270,15 +238,39 @@ class _Guard:
             return error.__cause__  # the fence's, out of the writing of the body
         if self._broken:
             return ConnectionsReset("the connection was reset", request=self._request)
+        host = self._config.host
         if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
             self._distrust()
-            return Unavailable(f"the server's certificate is not trusted: {error}", request=self._request)
+            return NeverSent(
+                f"the certificate of {host} is not trusted: {_reason(error)} (trusted are {self._config.trusts})",
+                request=self._request,
+            )
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            return NeverSent(f"cannot connect: {error}", request=self._request)
+            return NeverSent(f"cannot connect to {host}: {_reason(error)}", request=self._request)
         if isinstance(error, TimeoutError):
-            return late(f"no answer within {seconds:g} s", request=self._request)
-        text = str(error) or type(error).__name__
-        return Unavailable(f"the connection broke: {text}", request=self._request)
+            return late(f"no answer from {host} within {seconds:g} s", request=self._request)
+        return Unavailable(f"the connection to {host} broke: {_reason(error)}", request=self._request)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in the fewest words: HTTP libraries wrap it in their own."""
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if isinstance(inner, ssl.SSLError):
+        return str(getattr(inner, "verify_message", "") or inner.reason or inner)
+    if isinstance(inner, aiohttp.ConnectionTimeoutError):
+        return "no answer to the attempt to connect"
+    if isinstance(inner, aiohttp.ServerDisconnectedError):
+        return "it was closed without an answer"
+    if isinstance(inner, OSError):
+        number = inner.errno or 0
+        return os.strerror(number) if number > 0 else inner.strerror or str(inner) or type(inner).__name__
+    return str(inner) or type(inner).__name__
+
+
+def _warnings(response: aiohttp.ClientResponse) -> tuple[str, ...]:
+    """The texts of `Warning: 299 - "text"` (RFC 7234), which is how API servers and admission webhooks warn."""
+    found = (header.partition('"')[2].rpartition('"')[0] for header in response.headers.getall("Warning", ()))
+    return tuple(text.replace('\\"', '"') for text in found if text)
 
 
 async def _lines(response: aiohttp.ClientResponse, guard: _Guard, idle_seconds: float) -> AsyncGenerator[bytes, None]:
@@ -299,14 +291,3 @@ async def _whole(response: aiohttp.ClientResponse, guard: _Guard, seconds: float
     async with guard.bounded(min(seconds, STREAM_START_SECONDS)):
         body = await response.read()
     yield body
-
-
-def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket that notices within half a minute that its peer has gone."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made

@@ -7,9 +7,10 @@ import msgspec
 
 from nmstate_k8s.core.errors import ApiError, Unavailable, error_from_status
 from nmstate_k8s.core.objects import Object, Resource
+from nmstate_k8s.core.retry import retry_after_seconds
 from nmstate_k8s.core.transport import Request, Response
 
-__all__ = ["Page", "decode_page", "failure", "manager", "name", "namespace", "selectors", "typed"]
+__all__ = ["Page", "decode_page", "delete_options", "failure", "name", "namespace", "options", "selectors", "typed"]
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -48,8 +49,7 @@ def decode_page(body: bytes, resource: Resource) -> Page:
 
 def failure(request: Request, response: Response) -> ApiError:
     """The error that an answer other than 2xx means."""
-    said = response.headers.get("Retry-After", "")
-    retry_after = float(said) if said.isdigit() else None
+    retry_after = retry_after_seconds(response.headers)
     return error_from_status(response.body, status=response.status, retry_after=retry_after, request=str(request))
 
 
@@ -58,9 +58,24 @@ def selectors(labels: str, fields: str) -> dict[str, str]:
     return {name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
 
 
-def manager(field_manager: str) -> dict[str, str]:
-    """The query that names who writes."""
-    return {"fieldManager": field_manager} if field_manager else {}
+def options(field_manager: str, *, dry_run: bool = False) -> dict[str, str]:
+    """The query of a write: who writes, and whether it is only a question."""
+    query = {"fieldManager": field_manager} if field_manager else {}
+    return query | {"dryRun": "All"} if dry_run else query
+
+
+def delete_options(
+    propagation: str, conditions: Mapping[str, str], grace_seconds: int | None, *, dry_run: bool
+) -> dict[str, Any]:
+    """The body of a deletion."""
+    body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+    if any(conditions.values()):
+        body["preconditions"] = {name: value for name, value in conditions.items() if value}
+    if grace_seconds is not None:
+        body["gracePeriodSeconds"] = grace_seconds
+    if dry_run:
+        body["dryRun"] = ["All"]
+    return body
 
 
 def typed(resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
