@@ -43,6 +43,7 @@ def test_an_example_is_in_effect_and_goes_again(
             _apply(cluster, name)
             for node in nodes:
                 eventually(f"{name} is in effect on {node.name}", lambda n=name, w=node: SHOWS[n](w), timeout=30)
+            _nothing_is_done_twice(cluster, name)
         _take_away(cluster, nodes, chain)
         for node in nodes:
             _nothing_is_left(node, before[node.name])
@@ -72,6 +73,14 @@ def test_lldp_finds_the_cards_of_each_node(cluster: Cluster, nodes: list[Node]) 
 def _apply(cluster: Cluster, name: str) -> None:
     cluster.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
     cluster.wait("nncp", name, "Available")
+
+
+def _nothing_is_done_twice(cluster: Cluster, name: str) -> None:
+    """An edit that is not about the nodes' network makes them look, find it in effect, and leave it alone."""
+    cluster.kubectl("patch", "nncp", name, "--type=merge", "--patch", '{"spec": {"maxUnavailable": "100%"}}')
+    cluster.wait("nncp", name, "Available")
+    for enactment, found in cluster.enactments(name).items():
+        assert "apply" not in found["status"]["timing"], f"{enactment} was applied again: {found['status']}"
 
 
 def _take_away(cluster: Cluster, nodes: Sequence[Node], chain: Chain) -> None:

@@ -19,6 +19,7 @@ from nmstate_k8s.domain.host.blame import find_culprit, find_refused
 from nmstate_k8s.domain.host.captures import resolved
 from nmstate_k8s.domain.host.checks import Before, refuse_early, without_kept_secrets
 from nmstate_k8s.domain.host.defaults import with_defaults
+from nmstate_k8s.domain.host.difference import differs
 from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
 from nmstate_k8s.domain.host.explain import known_keys, names_its_place
 from nmstate_k8s.domain.host.explain_mistakes import explain_mistake, explain_place, misspelt_types
@@ -91,7 +92,7 @@ async def _compared(host: Host, prepared: Prepared, state: Any, before: bytes) -
     except HostError as error:
         return replace(prepared, fault=await _refusal(host, state, before, error))
     features = await _features(host, prepared.desired, before)
-    return replace(prepared, features=features, change=any(difference.values()))
+    return replace(prepared, features=features, change=differs(difference, msgspec.json.decode(before)))
 
 
 def _refused(prepared: Prepared, stage: str, error: HostError, desired: Any, before: bytes) -> Prepared:

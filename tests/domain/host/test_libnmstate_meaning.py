@@ -137,6 +137,27 @@ async def test_captures_are_resolved_and_filled_in() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tag", "change"), [({"id-range": {"min": 2, "max": 4094}}, False), ({"id-range": {"min": 2, "max": 4093}}, True)]
+)
+@pytest.mark.asyncio
+async def test_a_bridge_that_is_as_the_policy_says_is_not_applied_again(tag: dict[str, Any], change: bool) -> None:
+    """The trunk that is filled in is a range; the node reports a range, and more of each port than was said."""
+    port = {"name": "eth1", "stp-hairpin-mode": False, "stp-path-cost": 2, "stp-priority": 32}
+    vlan = {"enable-native": False, "mode": "trunk", "tag": 0, "trunk-tags": [tag]}
+    stp = {"stp": {"enabled": False}}
+    bridge = {"name": "br1", "type": "linux-bridge", "state": "up"}
+    there = {**bridge, "mtu": 1500, "bridge": {"options": stp, "port": [{**port, "vlan": vlan}]}}
+    eth = {**CURRENT["interfaces"][1], "controller": "br1"}
+    current = {**CURRENT, "interfaces": [CURRENT["interfaces"][0], eth, there]}
+    desired = {"interfaces": [{**bridge, "bridge": {"options": stp, "port": [{"name": "eth1"}]}}]}
+    host = LibnmstateHost()
+    found = await prepare(host, desired, {}, {}, msgspec.json.encode(current))
+    host.close()
+    assert found.fault is None
+    assert found.change is change
+
+
+@pytest.mark.parametrize(
     ("capture", "name"),
     [
         ({"a": 'routes.running.destination="0.0.0.0/0"'}, "eth1"),
