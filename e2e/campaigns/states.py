@@ -26,6 +26,7 @@ MADE = {
     "vxlan1": "vxlan",
     "mac1": "mac-vlan",
     "pair0": "veth",
+    "pair1": "veth",
 }
 """Every interface that a state makes, in the order in which they are taken away: uppers need not come first."""
 
@@ -136,7 +137,10 @@ _STATED: Mapping[str, Json] = {
         ],
     },
     "dns-and-pair": {
-        "interfaces": [_made("pair0", 9, veth={"peer": "pair1"}, ipv4=address("203.0.113.7"))],
+        "interfaces": [
+            _made("pair0", 9, veth={"peer": "pair1"}, ipv4=address("203.0.113.7")),
+            _made("pair1", 10, veth={"peer": "pair0"}),
+        ],
         "dns-resolver": {"config": {"server": ["10.11.0.1"], "search": ["lab.test"]}},
     },
 }
