@@ -36,7 +36,13 @@ def _static(ip: str) -> Json:
 
 _OFF = {"enabled": False}
 _MUTE_ETH0 = {"name": "eth0", "type": "ethernet", "state": "up", "ipv4": _OFF, "ipv6": _OFF}
-_DUMMY = {"name": "dummy9", "type": "dummy", "state": "up", "ipv4": _static("198.51.100.9")}
+_DUMMY = {
+    "name": "dummy9",
+    "type": "dummy",
+    "state": "up",
+    "mac-address": "02:00:00:00:09:09",  # one by chance could not be compared
+    "ipv4": _static("198.51.100.9"),
+}
 _ALIAS = {"name": "eth1", "type": "ethernet", "state": "up", "alt-names": [{"name": "second-nic"}]}
 _SCRIPT = {
     "name": "eth1",
