@@ -5,7 +5,7 @@ use pyo3::types::PyBytes;
 
 use crate::call::run;
 use crate::lines::Line;
-use crate::state::{dump, network_state};
+use crate::state::{current_state, dump, network_state};
 
 type Answer<'py> = (Bound<'py, PyBytes>, Vec<Line>);
 
@@ -13,7 +13,7 @@ type Answer<'py> = (Bound<'py, PyBytes>, Vec<Line>);
 pub(crate) fn diff<'py>(py: Python<'py>, desired: &[u8], current: &[u8]) -> PyResult<Answer<'py>> {
     let (json, lines) = run(py, || {
         let desired = network_state(desired, "desired state")?;
-        let current = network_state(current, "current state")?;
+        let current = current_state(current)?;
         dump(&desired.gen_diff(&current)?)
     })?;
     Ok((PyBytes::new(py, &json), lines))
@@ -27,7 +27,7 @@ pub(crate) fn revert<'py>(
 ) -> PyResult<Answer<'py>> {
     let (json, lines) = run(py, || {
         let desired = network_state(desired, "desired state")?;
-        let current = network_state(current, "current state")?;
+        let current = current_state(current)?;
         dump(&desired.generate_revert(&current)?)
     })?;
     Ok((PyBytes::new(py, &json), lines))
@@ -41,7 +41,7 @@ pub(crate) fn statistic<'py>(
 ) -> PyResult<Answer<'py>> {
     let (json, lines) = run(py, || {
         let desired = network_state(desired, "desired state")?;
-        let current = network_state(current, "current state")?;
+        let current = current_state(current)?;
         dump(&desired.statistic(&current)?)
     })?;
     Ok((PyBytes::new(py, &json), lines))
@@ -56,9 +56,7 @@ pub(crate) fn validate(
 ) -> PyResult<Vec<Line>> {
     let ((), lines) = run(py, || {
         let desired = network_state(desired, "desired state")?;
-        let current = current
-            .map(|json| network_state(json, "current state"))
-            .transpose()?;
+        let current = current.map(current_state).transpose()?;
         Ok(desired.validate(current.as_ref())?)
     })?;
     Ok(lines)

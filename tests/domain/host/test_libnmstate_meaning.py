@@ -157,6 +157,29 @@ async def test_a_bridge_that_is_as_the_policy_says_is_not_applied_again(tag: dic
     assert found.change is change
 
 
+@pytest.mark.parametrize(("kind", "change"), [("vrf", False), ("linux-bridge", None)])
+@pytest.mark.asyncio
+async def test_a_port_of_a_vrf_may_have_addresses_one_of_a_bridge_may_not(kind: str, change: bool | None) -> None:
+    """Also when it is the port already: a policy with a VRF is looked at again at each start of the handler."""
+    part = {"vrf": {"port": ["eth1"], "route-table-id": 100}}
+    if kind == "linux-bridge":
+        part = {"bridge": {"port": [{"name": "eth1", "vlan": {}}]}}
+    owner = {"name": "owner0", "type": kind, "state": "up", **part}
+    address = {"enabled": True, "dhcp": False, "address": [{"ip": "198.51.100.10", "prefix-length": 24}]}
+    there = {**CURRENT["interfaces"][1], "controller": "owner0", "ipv4": address}
+    current = {**CURRENT, "interfaces": [CURRENT["interfaces"][0], there, {**owner, "mtu": 1500}]}
+    desired = {"interfaces": [eth1(ipv4=address), owner]}
+    host = LibnmstateHost()
+    found = await prepare(host, desired, {}, {}, msgspec.json.encode(current))
+    host.close()
+    if change is None:
+        assert found.fault is not None
+        assert "eth1 is a port of owner0 and cannot have addresses" in found.fault.cause
+    else:
+        assert found.fault is None
+        assert found.change is change
+
+
 @pytest.mark.parametrize(
     ("capture", "name"),
     [
