@@ -8,7 +8,7 @@ import pytest
 
 from e2e.kit import Cluster, Node, eventually
 from e2e.kit.cluster import condition
-from e2e.kit.examples import ALREADY_SO, CHAINS, DNS_SERVERS, LOOKED_AT_TWICE, SHOWS, Chain
+from e2e.kit.examples import ALREADY_SO, CHAINS, DNS_SERVERS, SHOWS, Chain
 from e2e.kit.shell import ROOT
 from e2e.kit.wires import answering_dns, dhcp, separate
 
@@ -43,8 +43,7 @@ def test_an_example_is_in_effect_and_goes_again(
             _apply(cluster, name)
             for node in nodes:
                 eventually(f"{name} is in effect on {node.name}", lambda n=name, w=node: SHOWS[n](w), timeout=30)
-            if name in LOOKED_AT_TWICE:
-                _nothing_is_done_twice(cluster, name)
+            _nothing_is_done_twice(cluster, name)
         _take_away(cluster, nodes, chain)
         for node in nodes:
             _nothing_is_left(node, before[node.name])

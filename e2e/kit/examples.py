@@ -13,7 +13,7 @@ from typing import Any
 
 from e2e.kit.node import Node
 
-__all__ = ["ALREADY_SO", "CHAINS", "DNS_SERVERS", "LOOKED_AT_TWICE", "SHOWS", "Chain", "eth"]
+__all__ = ["ALREADY_SO", "CHAINS", "DNS_SERVERS", "SHOWS", "Chain", "eth"]
 
 Json = dict[str, Any]
 Shows = Callable[[Node], bool]
@@ -23,11 +23,6 @@ DNS_SERVERS = ("192.0.2.53", "198.51.100.53")
 
 ALREADY_SO = frozenset({"per-interface-ipv4-forwarding"})
 """What holds before: a node of Kubernetes forwards for its pods on all interfaces."""
-
-LOOKED_AT_TWICE = frozenset(
-    {"static-ip", "route", "vrf", "bond", "bond-vlan", "linux-bridge", "linux-bridge-vlan", "ovs-bridge"}
-)
-"""Those that must be found in effect, and left alone, when the policy is looked at again."""
 
 
 # --- What is looked at -------------------------------------------------------------------------------------------
