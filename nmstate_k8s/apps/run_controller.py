@@ -34,7 +34,7 @@ def policies(manager: Manager, settings: ControllerSettings) -> tuple[Controller
     world = World(manager.clock)
     world.follow(nodes=nodes, pods=pods, enactments=enactments)
 
-    client, store = manager.client, informer.store
+    client, store = manager.leader_client, informer.store
     events = manager.event_recorder(CONTROLLER_MANAGER, settings.identity)
     rollout = Controller("policy", PolicyReconciler(client, store, world), workers=WORKERS, clock=manager.clock)
     status = Controller(

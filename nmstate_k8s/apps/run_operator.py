@@ -34,7 +34,7 @@ def installation(manager: Manager, settings: OperatorSettings) -> Controller:
         for resource, namespace in installed_kinds(plain)
     }
     reconciler = NMStateReconciler(
-        manager.client,
+        manager.leader_client,
         nmstates=nmstates.store,
         nodes=nodes.store,
         installed={kind: informer.store for kind, informer in installed.items()},

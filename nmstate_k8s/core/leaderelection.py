@@ -5,8 +5,10 @@
   renewal that they saw. The difference is what the work has to stop in; what then still runs is cancelled.
 * Each side measures on its own monotonic clock, from before its request was sent, or from when it saw the
   lease change: wall clocks need not agree, and their jumps do not matter. It holds while clock rates differ
-  by less than `retry / 2` in `lease_seconds` (6 %), and as long as a process is not frozen: a lease is a
-  hint, not a fence. Writes that must not be done twice carry a precondition (a resourceVersion) besides.
+  by less than `retry / 2` in `lease_seconds` (6 %), and as long as a process is not frozen.
+* A process that was frozen still works for a moment when it wakes. `fence` refuses its writes right before they
+  are sent (`Client.fenced`). What was handed to the network before cannot be called back: a lease is a hint, and
+  writes that must not be done twice carry a precondition (a resourceVersion) besides.
 * Every write of the lease carries the resourceVersion that was read: of two candidates one gets a Conflict.
 * A leader that ends gives the lease up, so that the next one need not wait.
 """
@@ -21,7 +23,7 @@ import msgspec
 import structlog
 
 from nmstate_k8s.core.client import MERGE, Client
-from nmstate_k8s.core.errors import AlreadyExists, ApiError, Conflict, LeadershipLost, NotFound
+from nmstate_k8s.core.errors import AlreadyExists, ApiError, Conflict, LeadershipLost, NotFound, NotLeader
 from nmstate_k8s.core.metrics import METRICS, Metrics
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.core.retry import NO_RETRY
@@ -90,6 +92,16 @@ class LeaderElection:
         """Who leads, as last seen; "" if nobody."""
         return self._seen.holder_identity
 
+    def fence(self) -> None:
+        """Ask this before a write that only a leader may do, in the work that `run` runs and in what that left behind.
+
+        :raises NotLeader: if others may have begun.
+        """
+        if not self._leads or self._clock.monotonic() >= self._work_ends():
+            raise NotLeader(
+                f"not sent: the lease {self._name} is no longer ours for sure, another process may lead now"
+            )
+
     async def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Wait to lead, then run `work` while leading. Returns when it has returned.
 
@@ -154,11 +166,15 @@ class LeaderElection:
     def _left(self) -> float:
         return self._renewed_at + self._renew_deadline - self._clock.monotonic()
 
+    def _work_ends(self) -> float:
+        """When others may begin, less what clock rates may differ by."""
+        return self._renewed_at + self._lease_seconds - self._retry / 2
+
     async def _stop(self, task: "asyncio.Task[None]") -> None:
         """Cancel the work and, when others may begin, insist."""
         task.cancel()
-        left = self._renewed_at + self._lease_seconds - self._clock.monotonic()
-        done, _ = await asyncio.wait({task}, timeout=max(0.0, left - self._retry / 2))
+        left = self._work_ends() - self._clock.monotonic()
+        done, _ = await asyncio.wait({task}, timeout=max(0.0, left))
         while not done:
             self._log.error("the work has not ended in time, cancelling it again")
             task.cancel()

@@ -88,6 +88,11 @@ class Manager:
         if metrics_address:
             self.add_server(HttpServer(metrics_address, metrics_routes(metrics.registry), name="metrics"))
 
+    @property
+    def leader_client(self) -> Client:
+        """The client for what only a leader may write: its writes are refused when others may lead."""
+        return self.client if self._election is None else self.client.fenced(self._election.fence)
+
     def informer(
         self,
         resource: Resource,

@@ -9,6 +9,8 @@ import pytest
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.errors import NotLeader
+from nmstate_k8s.core.leaderelection import LeaderElection
+from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.metrics import Metrics
 from nmstate_k8s.core.objects import Resource
 
@@ -115,3 +117,16 @@ async def test_resetting_the_connections_ends_the_pauses_of_a_fenced_client() ->
         await asyncio.sleep(0)
         client.reset_connections()
         await asyncio.wait_for(pause, 5)
+
+
+async def test_a_manager_that_does_not_lead_gives_its_controllers_a_client_that_does_not_write() -> None:
+    """One without an election leads always; what every replica may write is not fenced."""
+    async with server() as (client, received):
+        election = LeaderElection(client, "lease", "n", "a", metrics=Metrics())
+        manager = Manager(client, leader_election=election, metrics=Metrics())
+        with pytest.raises(NotLeader):
+            await manager.leader_client.merge_patch(NODES, "a", {})
+        assert received == []
+        await manager.client.merge_patch(NODES, "a", {})
+        await Manager(client, metrics=Metrics()).leader_client.merge_patch(NODES, "a", {})
+        assert len(received) == 2

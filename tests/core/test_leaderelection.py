@@ -11,8 +11,8 @@ import pytest
 
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import LeadershipLost, Unavailable
-from nmstate_k8s.core.leaderelection import LeaderElection
+from nmstate_k8s.core.errors import LeadershipLost, NotLeader, Unavailable
+from nmstate_k8s.core.leaderelection import LEASES, LeaderElection
 from nmstate_k8s.core.metrics import Metrics
 from nmstate_k8s.core.transport import Request, Response, Stream
 from nmstate_k8s.testing.clock import LoopClock, until
@@ -68,6 +68,8 @@ class Wire:
             await asyncio.sleep(timeout)
             raise Unavailable("no answer")
         await asyncio.sleep(self.delay)
+        if request.fence is not None:
+            request.fence()
         said = self.server.handle(request)
         if self.lost_answers:
             raise Unavailable("the answer was lost")
@@ -99,6 +101,15 @@ class World:
         return Candidate(self, name, stop_seconds)
 
 
+class FreezingClock(LoopClock):
+    """The clock of a process that was frozen (SIGSTOP): its timers stood still, its monotonic clock did not."""
+
+    frozen = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.frozen
+
+
 class Candidate:
     """A process that wants to lead."""
 
@@ -107,8 +118,9 @@ class Candidate:
         self.name = name
         self.stop_seconds = stop_seconds
         self.wire = Wire(world.server)
-        client = Client(ClusterConfig("https://x"), clock=LoopClock(), transport=self.wire)
-        self.election = LeaderElection(client, "lease", "n", name, metrics=Metrics())
+        self.clock = FreezingClock()
+        self.client = Client(ClusterConfig("https://x"), clock=self.clock, transport=self.wire)
+        self.election = LeaderElection(self.client, "lease", "n", name, metrics=Metrics())
         self.task = asyncio.create_task(self.run())
         world.tasks.append(self.task)
 
@@ -267,3 +279,22 @@ async def test_times_that_would_let_two_lead_are_refused() -> None:
     client = Client(ClusterConfig("https://x"), transport=Wire(LeaseServer()))
     with pytest.raises(ValueError, match="lease_seconds > renew_deadline"):
         LeaderElection(client, "lease", "n", "a", lease_seconds=10, renew_deadline=10, metrics=Metrics())
+
+
+async def test_a_leader_that_was_frozen_sends_no_write_when_it_wakes() -> None:
+    """Before its own timers have noticed anything; and what it sends while it leads goes through."""
+    async with world() as w:
+        a = w.candidate("a")
+        with pytest.raises(NotLeader, match="another process may lead"):
+            a.election.fence()  # it does not lead yet
+        await until(lambda: w.leading == ["a"])
+        fenced = a.client.fenced(a.election.fence)
+        a.election.fence()
+        a.clock.frozen = 13.9
+        a.election.fence()  # nobody else may have begun, and the work has yet to end
+        a.clock.frozen = 14.1
+        assert w.leading == ["a"]
+        written = list(w.server.writers)
+        with pytest.raises(NotLeader, match="lease lease"):
+            await fenced.merge_patch(LEASES, "lease", {"spec": {}}, namespace="n")
+        assert w.server.writers == written
