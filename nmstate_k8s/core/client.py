@@ -6,7 +6,6 @@
   objects (leases, secrets) whose every write carries a resourceVersion.
 * `dry_run` asks the server what it would answer: admission and validation run, nothing is kept.
 * What was written is told to `writes`, so that whoever runs the caller's code knows what it wrote.
-* Scale, eviction and tokens are in `subresources`, kinds by name in `discovery`, tables for people in `tables`.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence

@@ -65,9 +65,6 @@ class Metrics:
         )
 
         self.leader = gauge("leader_election_master_status", "1 if this process leads", ["name"])
-        self.leader_slowpaths = counter(
-            "leader_election_slowpath_total", "Renewals that had to read the lease first", ["name"]
-        )
         gauge("process_asyncio_tasks", "Tasks of the event loop", []).set_function(_tasks)
         self.requests = counter("rest_client_requests_total", "Requests to the API server", ["code", "method", "host"])
 
