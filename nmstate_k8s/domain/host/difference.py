@@ -11,17 +11,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 __all__ = ["differs"]
 
 
-def differs(difference: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Whether anything in libnmstate's difference is not so in the state `before` yet."""
+def differs(difference: Mapping[str, Any], before: bytes) -> bool:
+    """Whether anything in libnmstate's difference is not so in the state `before` yet, which is read if need be."""
     if any(value for key, value in difference.items() if key != "interfaces"):
         return True
-    have = {_identity(interface): interface for interface in before.get("interfaces", ())}
-    return any(
-        not _bridge_is_so(interface, have.get(_identity(interface))) for interface in difference.get("interfaces", ())
-    )
+    interfaces = difference.get("interfaces") or ()
+    if not all("bridge" in interface for interface in interfaces):
+        return True
+    if not interfaces:
+        return False
+    have = {_identity(interface): interface for interface in msgspec.json.decode(before).get("interfaces", ())}
+    return any(not _bridge_is_so(interface, have.get(_identity(interface))) for interface in interfaces)
 
 
 def _identity(interface: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -31,7 +36,7 @@ def _identity(interface: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _bridge_is_so(want: Mapping[str, Any], have: Mapping[str, Any] | None) -> bool:
     """Whether an interface differs in nothing but how its bridge is written."""
-    if have is None or "bridge" not in want:
+    if have is None:
         return False
     others = {key: value for key, value in want.items() if key != "bridge"}
     return all(have.get(key) == value for key, value in others.items()) and _is_so(want["bridge"], have.get("bridge"))

@@ -92,7 +92,7 @@ async def _compared(host: Host, prepared: Prepared, state: Any, before: bytes) -
     except HostError as error:
         return replace(prepared, fault=await _refusal(host, state, before, error))
     features = await _features(host, prepared.desired, before)
-    return replace(prepared, features=features, change=differs(difference, msgspec.json.decode(before)))
+    return replace(prepared, features=features, change=differs(difference, before))
 
 
 def _refused(prepared: Prepared, stage: str, error: HostError, desired: Any, before: bytes) -> Prepared:

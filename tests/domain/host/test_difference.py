@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+import msgspec
 import pytest
 
 from nmstate_k8s.domain.host.difference import differs
@@ -31,6 +32,11 @@ HAVE: dict[str, Any] = {
 }
 
 
+def told_apart(difference: dict[str, Any], before: dict[str, Any]) -> bool:
+    """The question, as `prepare` asks it."""
+    return differs(difference, msgspec.json.encode(before))
+
+
 def difference() -> dict[str, Any]:
     """As libnmstate writes it for a bridge that is so already: single ids, ports with what was said of them."""
     ports = [
@@ -42,9 +48,9 @@ def difference() -> dict[str, Any]:
 
 def test_a_bridge_that_is_so_does_not_differ() -> None:
     """Single ids for a range, ports in another order and said in part."""
-    assert not differs(difference(), HAVE)
-    assert not differs({}, HAVE)
-    assert not differs({"interfaces": [], "routes": None}, HAVE)
+    assert not told_apart(difference(), HAVE)
+    assert not told_apart({}, HAVE)
+    assert not told_apart({"interfaces": [], "routes": None}, HAVE)
 
 
 Break = Callable[[dict[str, Any]], Any]
@@ -64,13 +70,13 @@ CHANGES: dict[str, Break] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_whatever_is_not_so_differs(change: Break) -> None:
+def test_whatever_is_not_so_told_apart(change: Break) -> None:
     """Each single thing."""
     found = deepcopy(difference())
     change(found["interfaces"][0])
-    assert differs(found, HAVE)
+    assert told_apart(found, HAVE)
 
 
 def test_what_is_beside_interfaces_differs_as_libnmstate_says() -> None:
     """Routes, rules, DNS and the host's name are compared by libnmstate."""
-    assert differs({**difference(), "dns-resolver": {"config": {"server": ["192.0.2.1"]}}}, HAVE)
+    assert told_apart({**difference(), "dns-resolver": {"config": {"server": ["192.0.2.1"]}}}, HAVE)
