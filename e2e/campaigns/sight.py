@@ -19,8 +19,8 @@ _WALKING = frozenset(
     {"active_slave", "ad_info", "ad_aggregator_id", "mii_status", "link_failure_count", "fdb_n_learned"}
 )
 _NEGOTIATED = re.compile(r"ad_(?:actor|partner)_oper_port_state")
-_OF_LACP = re.compile(r"ad_")
-"""What a bond of another mode than 802.3ad still has from an earlier one, and makes no use of."""
+_OF_LACP = "ad_"
+"""So begins what a bond of another mode than 802.3ad still has from an earlier one, and makes no use of."""
 _OF_A_PORT = {"bridge": {"id", "no", "designated_port"}, "bond": {"state"}}
 """By kind of controller: a bridge numbers its ports in the order in which they happen to come, a bond uses any one."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -64,10 +64,10 @@ def _link(link: Json) -> Json:
     if "info_slave_data" in info:
         by_chance = _OF_A_PORT.get(info.get("info_slave_kind", ""), ())
         info["info_slave_data"] = {k: v for k, v in info["info_slave_data"].items() if k not in by_chance}
-        link = {**link, "linkinfo": info}
     data = info.get("info_data", {})
     if kind == "bond" and data.get("mode") != "802.3ad":
-        info["info_data"] = {k: v for k, v in data.items() if not _OF_LACP.match(k)}
+        info["info_data"] = {k: v for k, v in data.items() if not k.startswith(_OF_LACP)}
+    if info:
         link = {**link, "linkinfo": info}
     return {k: _still(v) for k, v in link.items() if k not in _BY_CHANCE.get(kind, ())}
 
