@@ -298,3 +298,14 @@ async def test_a_leader_that_was_frozen_sends_no_write_when_it_wakes() -> None:
         with pytest.raises(NotLeader, match="lease lease"):
             await fenced.merge_patch(LEASES, "lease", {"spec": {}}, namespace="n")
         assert w.server.writers == written
+
+
+async def test_a_leader_that_gave_the_lease_up_sends_no_write_any_more() -> None:
+    """Though it renewed a moment ago: what its work left behind must not write beside the next leader."""
+    async with world() as w:
+        a = w.candidate("a")
+        await until(lambda: w.leading == ["a"])
+        a.task.cancel()
+        await until(a.task.done)
+        with pytest.raises(NotLeader):
+            a.election.fence()
