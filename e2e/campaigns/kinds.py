@@ -132,7 +132,8 @@ KINDS: tuple[Kind, ...] = (
     ),
     # DNS
     Kind("dns-wrong", lambda u: _dns(DEAD), ("dns",)),
-    Kind("dns-none", lambda u: _automatic(**{"auto-dns": False}), ("dns",)),
+    # Not with IPv6: NetworkManager uses an advertised server on until the next advertisement.
+    Kind("dns-none", lambda u: _interfaces(ethernet(ipv4={**DHCP, "auto-dns": False}, ipv6=OFF)), ("dns",)),
     # IPv6 alone
     Kind(
         "ipv6-no-router",

@@ -23,6 +23,10 @@ _OF_LACP = "ad_"
 """So begins what a bond of another mode than 802.3ad still has from an earlier one, and makes no use of."""
 _OF_A_PORT = {"bridge": {"id", "no", "designated_port"}, "bond": {"state"}}
 """By kind of controller: a bridge numbers its ports in the order in which they happen to come, a bond uses any one."""
+_OF_A_BONDS_PORT = frozenset({"allmulti", "promiscuity"})
+"""A bond hands on to the port in use alone what is asked of it."""
+_OF_THE_KERNEL = frozenset({"tso_max_size"})
+"""What a bridge takes over from its ports as they come; no policy can say it."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -64,12 +68,15 @@ def _link(link: Json) -> Json:
     if "info_slave_data" in info:
         by_chance = _OF_A_PORT.get(info.get("info_slave_kind", ""), ())
         info["info_slave_data"] = {k: v for k, v in info["info_slave_data"].items() if k not in by_chance}
+    if info.get("info_slave_kind") == "bond":
+        link = {k: v for k, v in link.items() if k not in _OF_A_BONDS_PORT}
     data = info.get("info_data", {})
     if kind == "bond" and data.get("mode") != "802.3ad":
         info["info_data"] = {k: v for k, v in data.items() if not k.startswith(_OF_LACP)}
     if info:
         link = {**link, "linkinfo": info}
-    return {k: _still(v) for k, v in link.items() if k not in _BY_CHANCE.get(kind, ())}
+    left_out = _BY_CHANCE.get(kind, set()) | (_OF_THE_KERNEL if kind == "bridge" else set())
+    return {k: _still(v) for k, v in link.items() if k not in left_out}
 
 
 def _is_kernels(route: Json) -> bool:

@@ -117,5 +117,5 @@ def work(cluster: Cluster, node: Node, number: int) -> list[str]:
             generation = apply_to(cluster, node, policy, desired, probe_seconds=3)
             enactment = ended(cluster, node, policy, generation, timeout=240)
             if condition(enactment, ending).get("status") != "True":
-                problems.append(f"{policy} is not {ending}: {enactment['status'].get('conditions')}")
+                problems.append(f"{policy} is not {ending}\n{cluster.tell(policy)}")
     return problems

@@ -102,8 +102,10 @@ def _others() -> Iterator[Case]:
     for policy in _policies("bond", "mute-bridge"):
         at = "before-commit" if not policy.cuts_off else "before-probe"
         yield Case("sigstop", policy, STRIKES["stop-handler-past-timeout"], at)
-        yield Case("sigterm", policy, STRIKES["delete-pod"], "before-probe")
-        yield Case("force-delete", policy, STRIKES["force-delete-pod"], "before-probe")
+        # The kubelet of a node that is cut off hears of no deletion, but may itself want to end a pod.
+        ends, forced = ("terminate", "-unheard") if policy.cuts_off else ("delete-pod", "")
+        yield Case("sigterm", policy, STRIKES[ends], "before-probe")
+        yield Case("force-delete", policy, STRIKES["force-delete-pod" + forced], "before-probe")
         yield Case("oom", policy, STRIKES["out-of-memory"], "before-apply", during=(0.1, 2.0))
         yield Case("clock-forward", policy, STRIKES["clock-forward"], "before-probe")
         yield Case("clock-back", policy, STRIKES["clock-back"], "before-probe")

@@ -12,7 +12,6 @@ from e2e.faults.points import Points
 from e2e.faults.policies import Policy
 from e2e.kit import Cluster, Node, eventually
 from e2e.kit.cluster import HANDLER_NAMESPACE, condition
-from e2e.kit.node import PROFILES
 from e2e.kit.shell import ROOT
 
 __all__ = ["Scene"]
@@ -181,13 +180,7 @@ class Scene:
 
     def evidence(self) -> str:
         """What an engineer would look at after a failure."""
-        looks = (
-            "ls -laR /var/k8s_nmstate",
-            f'for f in {PROFILES}/*; do echo "== $f"; cat "$f"; done',
-            "ip addr; ip route; nmcli -t device; nmcli -t connection",
-            "journalctl -b --no-pager -n 80 -u NetworkManager -u nmstate-k8s-restore",
-        )
-        told = [f"$ {look}\n{self.node.sh(look, check=False)}" for look in looks]
+        told = [self.node.tell()]
         for previous in ((), ("--previous",)):
             logs = self.cluster.kubectl(
                 "logs", "-n", HANDLER_NAMESPACE, self.pod(), "--tail=200", *previous, check=False

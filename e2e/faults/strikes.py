@@ -32,13 +32,26 @@ while [ $size -ge 4096 ]; do
     if fallocate -l $size {FULL}/$n 2>/dev/null; then n=$((n + 1)); else size=$((size / 2)); fi
 done
 """
-# Only as the handler sees it. Its image has no mount program; the flags are MS_REMOUNT | MS_BIND, and MS_RDONLY.
-_REMOUNT = f"""
-nsenter -t {HANDLER} -m python3 -c '
+# Only as the handler sees it, by a mount on top: what it holds open below keeps that one from being read-only.
+# Its image has no mount program; the flags are MS_BIND, and MS_REMOUNT | MS_BIND | MS_RDONLY.
+_AS_HANDLER = f"nsenter -t {HANDLER} -m python3 -c '%s'"
+_READ_ONLY = (
+    _AS_HANDLER
+    % """
 import ctypes, os, sys
-if ctypes.CDLL(None, use_errno=True).mount(b"", b"/var/k8s_nmstate", None, 0x1020 | %d, None):
-    sys.exit(os.strerror(ctypes.get_errno()))'
+libc, state = ctypes.CDLL(None, use_errno=True), b"/var/k8s_nmstate"
+if libc.mount(state, state, None, 0x1000, None) or libc.mount(b"", state, None, 0x1021, None):
+    sys.exit(os.strerror(ctypes.get_errno()))
 """
+)
+_WRITABLE = (
+    _AS_HANDLER
+    % """
+import ctypes, os, sys
+if ctypes.CDLL(None, use_errno=True).umount2(b"/var/k8s_nmstate", 0):
+    sys.exit(os.strerror(ctypes.get_errno()))
+"""
+)
 _OUT_OF_MEMORY = f"""
 group=/sys/fs/cgroup$(cut -d: -f3 /proc/{HANDLER}/cgroup)
 echo 1M > $group/memory.max
@@ -115,19 +128,33 @@ def _taken_back_meanwhile(scene: Scene) -> None:
     scene.node.sh(f"kill -CONT {HANDLER}")
 
 
-def _deleted(*options: str) -> Callable[[Scene], None]:
-    def hit(scene: Scene) -> None:
-        name = scene.pod()
-        scene.cluster.kubectl("delete", "pod", "-n", HANDLER_NAMESPACE, name, "--wait=false", *options)
-        if not options:
-            eventually("the kubelet has asked it to end", lambda: _asked_to_end(scene, name), timeout=30)
-
-    return hit
+def _delete_pod(scene: Scene) -> None:
+    """In good order, and the kubelet has already asked the handler to end."""
+    name = scene.pod()
+    scene.cluster.kubectl("delete", "pod", "-n", HANDLER_NAMESPACE, name, "--wait=false")
+    eventually("the kubelet has asked it to end", lambda: _asked_to_end(scene, name), timeout=60)
 
 
 def _asked_to_end(scene: Scene, name: str) -> bool:
     logs = scene.cluster.kubectl("logs", "-n", HANDLER_NAMESPACE, name, "--tail=20", check=False).stdout
     return "stopping" in logs
+
+
+def _force_delete_pod(scene: Scene) -> None:
+    scene.cluster.kubectl(
+        "delete", "pod", "-n", HANDLER_NAMESPACE, scene.pod(), "--wait=false", "--force", "--grace-period=0"
+    )
+
+
+def _force_deleted_and_killed(scene: Scene) -> None:
+    """Not before the kubelet has ended it may the transaction go on."""
+    process = scene.node.sh(f"echo {HANDLER}").strip()
+    _force_delete_pod(scene)
+    eventually(
+        "the kubelet has killed it",
+        lambda: scene.node.exec("test", "-d", f"/proc/{process}", check=False).returncode != 0,
+        timeout=120,
+    )
 
 
 def _room_again(scene: Scene, story: Story) -> None:
@@ -137,7 +164,7 @@ def _room_again(scene: Scene, story: Story) -> None:
 
 def _writable_again(scene: Scene, story: Story) -> None:
     story.wait("a failure", lambda v: v.phase in ("Retrying", "Failing"), timeout=60)
-    scene.node.sh(_REMOUNT % 0)
+    scene.node.sh(_WRITABLE)
 
 
 def _clock(seconds: int) -> Callable[[Scene], None]:
@@ -160,11 +187,13 @@ _ALL = (
     Strike("stop-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), _goes_on_again(NETWORKMANAGER)),
     Strike("hang-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), tells="NetworkManager"),
     Strike("stop-handler-past-timeout", _taken_back_meanwhile, tells="checkpoint"),
-    Strike("delete-pod", _deleted()),
-    Strike("force-delete-pod", _deleted("--force", "--grace-period=0"), tells="interrupted"),
+    Strike("delete-pod", _delete_pod),
+    Strike("terminate", _shell(f"kill -TERM {HANDLER}")),
+    Strike("force-delete-pod", _force_deleted_and_killed, tells="interrupted"),
+    Strike("force-delete-pod-unheard", _force_delete_pod),
     Strike("out-of-memory", _shell(_OUT_OF_MEMORY), tells="interrupted"),
     Strike("disk-full", _shell(_FILL), _room_again),
-    Strike("disk-read-only", _shell(_REMOUNT % 1), _writable_again),
+    Strike("disk-read-only", _shell(_READ_ONLY), _writable_again),
     Strike("clock-forward", _clock(HOUR), _clock_back),
     Strike("clock-back", _clock(-HOUR), _clock_back),
 )

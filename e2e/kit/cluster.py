@@ -112,7 +112,8 @@ class Cluster:
                 "--prefix",
             ),
         )
-        return "\n".join(self.kubectl(*look, check=False).stdout for look in looks)
+        told = [self.kubectl(*look, check=False).stdout for look in looks]
+        return "\n".join([*told, *(node.tell() for node in self.nodes())])
 
     # policies
 

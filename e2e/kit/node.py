@@ -168,6 +168,16 @@ class Node:
         routes = self.sh("ip route show default; ip -6 route show default").splitlines()
         return families == {"inet", "inet6"} and not any(a.get("tentative") for a in infos) and len(routes) == 2
 
+    def tell(self) -> str:
+        """What a person would look at when the node's network is not as it should be."""
+        looks = (
+            "ls -laR /var/k8s_nmstate",
+            f'for f in {PROFILES}/*; do echo "== $f"; cat "$f"; done',
+            "ip -d addr; ip route; ip -6 route; nmcli -t device; nmcli -t connection; cat /etc/resolv.conf",
+            "journalctl -b --no-pager -n 120 -u NetworkManager -u nmstate-k8s-restore",
+        )
+        return "\n".join(f"{self.name}$ {look}\n{self.sh(look, check=False)}" for look in looks)
+
     def profiles(self) -> dict[str, str]:
         """File name to content."""
         told = self.sh(f'cd {PROFILES}; for f in *; do [ -f "$f" ] && echo "$f" && base64 -w0 "$f" && echo; done; true')
