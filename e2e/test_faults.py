@@ -19,7 +19,7 @@ CRASHES = (
     "cut/mute-bridge/before-probe",
     "cut-at-once/bond/after",
     "kill/bond/before-commit",
-    "nm-kill/mute-bridge/before-probe",
+    "kill-both/mute-and-more/before-probe",
     "disk-full/bond/from-the-start",
 )
 CONTROLS = ("without-parachute/mute-bridge/before-probe", "without-sync/bond/after")

@@ -4,6 +4,7 @@
 //! exceptions by kind (`libnmstate.errors`), and hands over the log lines that the call produced.
 //! The Python package around it (`python/libnmstate`) gives them types, defaults and Python data.
 
+mod alt_names;
 mod bus;
 mod call;
 mod compute;
@@ -40,6 +41,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(networkmanager::networkmanager, module)?)?;
     module.add_function(wrap_pyfunction!(networkmanager::name_servers, module)?)?;
     module.add_function(wrap_pyfunction!(hostname::set_hostname, module)?)?;
+    module.add_function(wrap_pyfunction!(alt_names::set_alternative_names, module)?)?;
     module.add_function(wrap_pyfunction!(systemd::unit_wants, module)?)?;
     module.add_function(wrap_pyfunction!(systemd::reload_units, module)?)?;
     module.add_function(wrap_pyfunction!(systemd::restart_unit, module)?)?;

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -158,6 +158,16 @@ class FakeHost:
         self._called("set_hostname")
         names = {key: name for key, name in (("running", running), ("config", config)) if name is not None}
         self.state = {**self.state, "hostname": {**self.state.get("hostname", {}), **names}}
+
+    async def set_alternative_names(self, interfaces: Mapping[str, Mapping[str, bool]]) -> None:
+        self._called("set_alternative_names")
+        links = [dict(link) for link in self.state.get("interfaces", [])]
+        for link in links:
+            names = {entry["name"]: True for entry in link.get("alt-names", [])} | dict(
+                interfaces.get(link["name"], {})
+            )
+            link["alt-names"] = [{"name": name} for name, there in sorted(names.items()) if there]
+        self.state = {**self.state, "interfaces": links}
 
     async def restart_networkmanager(self) -> None:
         self._called("restart_networkmanager")

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from libnmstate import _native
@@ -28,6 +28,7 @@ __all__ = [
     "fill",
     "networkmanager",
     "name_servers",
+    "set_alternative_names",
     "set_hostname",
     "unit_wants",
     "reload_units",
@@ -166,6 +167,12 @@ def name_servers(*, timeout_seconds: float = 10.0, log: Log = None) -> list[str]
 def set_hostname(*, running: str | None = None, config: str | None = None, log: Log = None) -> None:
     """The machine's name: the kernel's, the one on the disk (empty: none), or both. What is None stays."""
     _call(log, lambda: _native.set_hostname(running, config))
+
+
+def set_alternative_names(interfaces: Mapping[str, Mapping[str, bool]], *, log: Log = None) -> None:
+    """By interface: the names that it is to have (true) and not to have (false). The kernel's alone, no profile's."""
+    asked = {interface: dict(names) for interface, names in interfaces.items()}
+    _call(log, lambda: _native.set_alternative_names(asked))
 
 
 def unit_wants(unit: str, *, timeout_seconds: float = 10.0, log: Log = None) -> list[str]:

@@ -228,6 +228,8 @@ class Executor:
         parts = dict(request.parts)
         if hostname := parts.pop("hostname", None):
             await self._host.set_hostname(**hostname)
+        if names := parts.pop("alt-names", None):
+            await self._host.set_alternative_names(names)
         if parts:
             await self._host.restore(msgspec.json.encode(parts))
 

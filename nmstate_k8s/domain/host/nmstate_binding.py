@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, TypeVar
@@ -30,7 +30,9 @@ _LEVELS = {40: "error", 30: "warning", 20: "info"}
 MAX_LINE = 1_000
 NAME_SERVERS_SECONDS = 2.0
 """A probe that waits for longer is over anyway."""
-_CHANGES = frozenset({"apply", "commit", "rollback", "restore", "set_hostname", "restart_unit"})
+_CHANGES = frozenset(
+    {"apply", "commit", "rollback", "restore", "set_hostname", "set_alternative_names", "restart_unit"}
+)
 """Calls whose log is told. What the others say, every minute or thrice in a transaction, is for debugging."""
 _LARGE = frozenset({"show", "apply"})
 """Calls that read the whole state: what they used is handed back."""
@@ -91,6 +93,9 @@ class LibnmstateHost:
 
     async def set_hostname(self, *, running: str | None = None, config: str | None = None) -> None:
         await self._call("set_hostname", lambda raw, log: raw.set_hostname(running=running, config=config, log=log))
+
+    async def set_alternative_names(self, interfaces: Mapping[str, Mapping[str, bool]]) -> None:
+        await self._call("set_alternative_names", lambda raw, log: raw.set_alternative_names(interfaces, log=log))
 
     async def restart_networkmanager(self) -> None:
         result = await self._call("restart_unit", lambda raw, log: raw.restart_unit(NETWORKMANAGER, log=log))

@@ -5,6 +5,7 @@ States are JSON bytes: most of them are only handed on, kept or compared. All of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 __all__ = ["Checkpoint", "Host", "NetworkManager"]
@@ -78,6 +79,9 @@ class Host(Protocol):
 
     async def set_hostname(self, *, running: str | None = None, config: str | None = None) -> None:
         """The machine's name: the kernel's, the one on the disk (empty: none), or both."""
+
+    async def set_alternative_names(self, interfaces: Mapping[str, Mapping[str, bool]]) -> None:
+        """By interface: the names that it is to have (true) and not to have (false), in the kernel alone."""
 
     async def restart_networkmanager(self) -> None:
         """systemd starts NetworkManager anew; it answers when this returns.

@@ -18,14 +18,18 @@ _TABLES = ("external_ids", "other_config")
 
 
 def mending(before: bytes, after: bytes) -> dict[str, Any]:
-    """The desired state that brings back what was there; empty where all of it is."""
+    """What brings back what was there; empty where all of it is.
+
+    Sections of a desired state, but for `alt-names`: a desired state would have the interfaces' profiles written anew,
+    with libnmstate's own settings in them, so these are to be put right in the kernel.
+    """
     old, new = msgspec.json.decode(before), msgspec.json.decode(after)
     open_vswitch = "ovs-db" in old and "ovs-db" in new  # else it does not run, or did not
     parts = {
         "hostname": _hostname(old.get("hostname") or {}, new.get("hostname") or {}),
         "ovs-db": _database(old["ovs-db"], new["ovs-db"]) if open_vswitch else {},
         "ovn": _mappings(old.get("ovn") or {}, new.get("ovn") or {}) if open_vswitch else {},
-        "interfaces": _names(old, new),
+        "alt-names": _names(old, new),
     }
     return {key: part for key, part in parts.items() if part}
 
@@ -51,19 +55,15 @@ def _mappings(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {"bridge-mappings": [*changed, *gone]} if changed or gone else {}
 
 
-def _names(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _names(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, dict[str, bool]]:
+    """By interface: the names that it is to have, and not to have."""
     then = {entry.get("name"): entry for entry in old.get("interfaces") or []}
-    found = []
+    found = {}
     for entry in new.get("interfaces") or []:
-        before = then.get(entry.get("name"))
-        if before is None:
-            continue
-        had, has = _alternatives(before), _alternatives(entry)
-        names = [{"name": name} for name in sorted(had - has)]
-        names += [{"name": name, "state": "absent"} for name in sorted(has - had)]
-        if names:
-            found.append({"name": entry["name"], "type": entry.get("type"), "state": "up", "alt-names": names})
-    return found
+        if before := then.get(entry.get("name")):
+            had, has = _alternatives(before), _alternatives(entry)
+            found[entry["name"]] = {name: name in had for name in sorted(had ^ has)}
+    return {interface: names for interface, names in found.items() if names}
 
 
 def _alternatives(interface: Mapping[str, Any]) -> set[str]:

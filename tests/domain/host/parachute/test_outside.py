@@ -46,14 +46,7 @@ def test_names_mappings_and_global_settings_are_brought_back() -> None:
         "ovn": {
             "bridge-mappings": [{"localnet": "net1", "bridge": "br1"}, {"localnet": "net2", "state": "absent"}],
         },
-        "interfaces": [
-            {
-                "name": "eth1",
-                "type": "ethernet",
-                "state": "up",
-                "alt-names": [{"name": "old"}, {"name": "new", "state": "absent"}],
-            }
-        ],
+        "alt-names": {"eth1": {"old": True, "new": False}},
     }
     assert mended(before, before) == {}
     assert mended({}, {}) == {}
