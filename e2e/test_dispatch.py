@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from e2e.kit import Cluster, Node, eventually
-from e2e.kit.cluster import HANDLER_NAMESPACE
 
 SCRIPTS = "ls /etc/NetworkManager/dispatcher.d"
 
 
-def _allow(cluster: Cluster, allowed: bool) -> None:
-    """Set it, and wait until every handler has been told."""
-    spec = json.dumps({"spec": {"allowDispatch": allowed}})
-    cluster.kubectl("patch", "nmstate", "nmstate", "--type=merge", "-p", spec)
-
-    def told() -> bool:
-        handler = cluster.get("daemonset", "nmstate-handler", namespace=HANDLER_NAMESPACE)
-        env = handler["spec"]["template"]["spec"]["containers"][0]["env"]
-        return any(each["name"] == "ALLOW_DISPATCH" for each in env) == allowed
-
-    eventually("the handler's DaemonSet has been told", told, timeout=60)
-    cluster.kubectl("rollout", "status", "-n", HANDLER_NAMESPACE, "daemonset/nmstate-handler", "--timeout=120s")
-
-
 @pytest.fixture
 def scripts_allowed(cluster: Cluster) -> Iterator[None]:
-    _allow(cluster, True)
+    cluster.allow_scripts(True)
     yield
-    _allow(cluster, False)
+    cluster.allow_scripts(False)
 
 
 @pytest.mark.usefixtures("scripts_allowed")

@@ -84,7 +84,13 @@ _OVS = [
         "state": "up",
         "bridge": {"port": [{"name": "eth1"}, {"name": "inside9"}]},
     },
-    {"name": "inside9", "type": "ovs-interface", "state": "up", "ipv4": _static("198.51.100.9")},
+    {
+        "name": "inside9",
+        "type": "ovs-interface",
+        "state": "up",
+        "mac-address": "02:00:00:00:09:0A",  # one by chance could not be compared
+        "ipv4": _static("198.51.100.9"),
+    },
 ]
 _OVS_DB = {"external_ids": {"faults": "here"}}
 

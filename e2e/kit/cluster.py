@@ -87,6 +87,22 @@ class Cluster:
             raise AssertionError(f"{error}\n{self.tell(name)}") from None
         return self.get(kind, name)
 
+    def allow_scripts(self, allowed: bool) -> None:
+        """Whether policies may carry dispatch scripts; returns when every handler has been told."""
+        self.kubectl(
+            "patch", "nmstate", "nmstate", "--type=merge", "-p", json.dumps({"spec": {"allowDispatch": allowed}})
+        )
+
+        def told() -> bool:
+            handler = self.get("daemonset", "nmstate-handler", namespace=HANDLER_NAMESPACE)
+            env = handler["spec"]["template"]["spec"]["containers"][0]["env"]
+            return any(each["name"] == "ALLOW_DISPATCH" for each in env) == allowed
+
+        eventually("the handler's DaemonSet has been told", told, timeout=60)
+        self.kubectl(
+            "rollout", "status", "-n", HANDLER_NAMESPACE, "daemonset/nmstate-handler", "--timeout=120s", timeout=150
+        )
+
     def tell(self, policy: str) -> str:
         """What a person would look at when a policy does not do what it should."""
         looks = (

@@ -109,7 +109,7 @@ class Node:
         lines = self.sh(script).split("\n", 9)
         links, routes4, routes6, rules4, rules6 = (json.loads(line) for line in lines[0:10:2][:5])
         return {
-            "links": [_loopback(_steady(link)) for link in links if not self._is_pod_link(link)],
+            "links": [_by_nature(_steady(link)) for link in links if not self._is_pod_link(link)],
             "routes": sorted(_key(_route(r)) for r in routes4 + routes6 if not self._is_left_out(r)),
             "rules": [_steady(r) for r in rules4 + rules6 if "l3mdev" not in r],  # the kernel's, since the first VRF
             "files": lines[9],
@@ -208,8 +208,12 @@ def _route(route: Json) -> Json:
     return steady
 
 
-def _loopback(link: Json) -> Json:
-    """The loopback without who set its addresses: the kernel at boot, NetworkManager once it has activated it."""
+def _by_nature(link: Json) -> Json:
+    """Without what is the kernel's: the address that it draws for Open vSwitch's device at each start, and who set the
+    loopback's addresses (the kernel at boot, NetworkManager once it has activated it).
+    """
+    if link["ifname"] == "ovs-system":
+        return {key: value for key, value in link.items() if key != "address"}
     if link["ifname"] != "lo":
         return link
     addresses = [{k: a[k] for k in ("family", "local", "prefixlen", "scope")} for a in link["addr_info"]]

@@ -47,6 +47,7 @@ async def test_it_is_installed_once(units: Path, journal: Path) -> None:
     assert f"ConditionPathExists={journal}/complete" in text
     assert f"ExecStart=/bin/sh {journal}/restore.sh" in text
     assert "Before=NetworkManager.service" in text
+    assert "After=ovsdb-server.service" in text  # else NetworkManager leaves bridges of a change that was not kept
     assert (units / "NetworkManager.service.wants" / UNIT).resolve() == (units / UNIT).resolve()
     assert host.calls.count("reload_units") == 1
     assert await RestoreUnit(host, journal, folder=units).install()
