@@ -18,7 +18,7 @@ from nmstate_k8s.core.errors import NotFound, Unavailable
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import MutableStore
 from nmstate_k8s.domain.host.fault import Fault
-from nmstate_k8s.domain.host.journal import Interrupted, Record
+from nmstate_k8s.domain.host.journal import Interrupted
 from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.prepare import Prepared
 from nmstate_k8s.domain.host.probes.plan import ProbePlan
@@ -309,22 +309,14 @@ async def test_an_attempt_that_its_handler_did_not_live_to_end_is_told_and_count
     cluster: Cluster, handler: Callable[..., EnactmentReconciler]
 ) -> None:
     """The first thing that the next handler does about it; exhausted, the generation is never tried again."""
-    record = Record(
-        transaction="dead",
-        policy="p1",
-        generation=3,
-        boot_id="b0",
-        networkmanager=":1.7",
-        checkpoints_before=(),
-        begun=0,
-    )
     cluster.say(3)
     first = handler()
     cluster.during = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         await first.reconcile(KEY)
     cluster.cache()
-    cluster.interruptions[cluster.statuses[-1].transaction_id] = Interrupted(record, "boot")
+    transaction = cluster.statuses[-1].transaction_id
+    cluster.interruptions[transaction] = Interrupted(transaction, "boot")
     second = handler("b2", attempts=1)
     assert await second.reconcile(KEY) is None
     told = cluster.statuses[-1]

@@ -219,6 +219,8 @@ class Executor:
 
     async def _put_back_files(self, _: requests.PutBackFiles) -> None:
         root, copies = self._journal.root, self._journal.folder / "files"
+        if not copies.is_dir():
+            raise HostError("JournalIncomplete", "the copies of files are missing in the journal, none is put back")
         if paths := await asyncio.to_thread(differing, root, OUTSIDE, copies):
             _log.info("files put back", files=[str(path) for path in paths])
             await asyncio.to_thread(put_back, root, paths, copies)

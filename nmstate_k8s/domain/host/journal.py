@@ -17,12 +17,13 @@
   handler that was killed finds, when it starts again, the checkpoint that it left behind, and no other one.
 - `close` and `retire` end it by one rename, and refuse where the script has begun: what is active then is not what
   was probed. The script in turn touches nothing before its mark is set in a journal that is still there.
-- A journal of an unknown version, or one that cannot be read, is kept aside and reported, never acted upon.
+- A journal of an unknown version, or one whose record cannot be read, is kept aside and reported, never acted upon:
+  whose change it was is not known, so that it counts as whichever enactment says that it is under way. Where only the
+  states cannot be read, they are kept aside, and the rest is good for a way back.
 """
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Callable
 from importlib import resources
@@ -30,17 +31,20 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
-import structlog
 
+from nmstate_k8s.domain.host.aside import remove, set_aside
 from nmstate_k8s.domain.host.errors import HostError
 from nmstate_k8s.domain.host.parachute.copies import KEPT, VOLATILE, copy_tree, sync_all, sync_folders
 from nmstate_k8s.domain.host.parachute.facts import Links, configured_hostname, facts
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
-__all__ = ["Interrupted", "Journal", "JournalTaken", "Record", "States"]
+__all__ = ["UNREADABLE", "Interrupted", "Journal", "JournalTaken", "Record", "States"]
 
-_log = structlog.get_logger(__name__)
 VERSION = 2
+UNREADABLE = "unreadable"
+"""Why an attempt has failed of which nothing more is known."""
+_CORRUPT = (FileNotFoundError, NotADirectoryError, IsADirectoryError, msgspec.MsgspecError)
+"""What reading says of something that is not what we wrote; a disk that does not answer is another matter."""
 
 
 class JournalTaken(HostError):
@@ -90,13 +94,22 @@ class States(msgspec.Struct, frozen=True):
     before: msgspec.Raw
     desired: msgspec.Raw
 
+    def __post_init__(self) -> None:
+        """A state is an object, whatever else is JSON.
+
+        :raises TypeError: if it is none, which msgspec makes its own error when it decodes.
+        """
+        if not all(bytes(state).lstrip().startswith(b"{") for state in (self.before, self.desired)):
+            raise TypeError("no states of a network")
+
 
 class Interrupted(NamedTuple):
     """A change that ended without its handler."""
 
-    record: Record
+    transaction: str
+    """Empty: which one it was cannot be read any more."""
     why: str
-    """What put the node back: boot, nm-restart, or handler."""
+    """What put the node back: boot, nm-restart, or handler; `UNREADABLE`: that is not known."""
 
 
 class Journal:
@@ -117,6 +130,8 @@ class Journal:
         self._fresh = folder.with_name(f"{folder.name}.tmp")
         self._closing = folder.with_name(f"{folder.name}.closing")
         self._restored = folder.with_name("restored")
+        self._lost = False
+        """Whether a change was under way of which nothing can be read any more."""
 
     def read(self) -> Record | None:
         """The transaction under way, if there is one.
@@ -127,26 +142,32 @@ class Journal:
             return None
         try:
             return msgspec.json.decode((self.folder / "transaction.json").read_bytes(), type=Record)
-        except (FileNotFoundError, msgspec.MsgspecError) as error:
-            aside = self.folder.with_name(f"{self.folder.name}.unreadable")
-            _log.error("the journal cannot be read and is kept aside", path=str(aside), error=str(error))
-            shutil.rmtree(aside, ignore_errors=True)
-            self.folder.rename(aside)
+        except _CORRUPT as error:
+            if self.folder.exists():  # else the script has just renamed it
+                self._lose(self.folder, error)
             return None
 
-    def states(self) -> States:
-        """What the transaction under way goes from, and to.
+    def states(self) -> States | None:
+        """What the transaction under way goes from, and to; None: that cannot be read, and is kept aside.
 
-        :raises OSError: if they cannot be read; :raises msgspec.MsgspecError: if they make no sense.
+        :raises OSError: if the disk does not let us read.
         """
-        return msgspec.json.decode((self.folder / "states.json").read_bytes(), type=States)
+        return self._states(self.folder)
 
     def states_taken_back(self) -> States | None:
-        """What a change that was taken back, and is not told yet, went from and to."""
+        """What a change that was taken back, and is not told yet, went from and to, where that is known."""
+        return self._states(self._restored) if self._restored.is_dir() else None
+
+    def _states(self, folder: Path) -> States | None:
         try:
-            return msgspec.json.decode((self._restored / "states.json").read_bytes(), type=States)
-        except (FileNotFoundError, msgspec.MsgspecError):
+            return msgspec.json.decode((folder / "states.json").read_bytes(), type=States)
+        except _CORRUPT as error:
+            set_aside(folder / "states.json", error, folder=folder.parent)
             return None
+
+    def _lose(self, folder: Path, error: Exception) -> None:
+        set_aside(folder, error)
+        self._lost = True
 
     def open(self, record: Record, before: bytes, desired: bytes) -> None:
         """Put the journal on the disk: when this returns, the change may begin.
@@ -157,11 +178,11 @@ class Journal:
         """
         fresh = self._fresh
         for stale in (fresh, self._closing, self._restored):
-            shutil.rmtree(stale, ignore_errors=True)
+            remove(stale)
         try:
             self._write(fresh, record, before, desired)
         except OSError:
-            shutil.rmtree(fresh, ignore_errors=True)
+            remove(fresh)
             raise
         fresh.rename(self.folder)
         sync_folders({self.folder.parent})
@@ -202,7 +223,7 @@ class Journal:
         """
         if self.folder.exists() or self._restored.exists():
             self._end(self._closing)
-            shutil.rmtree(self._closing)
+            remove(self._closing)
 
     def retire(self, why: str) -> None:
         """The change was taken back, and its enactment is to be told so, if need be by the next handler.
@@ -212,11 +233,11 @@ class Journal:
         if not self.folder.exists():
             return  # the script has done it
         (self.folder / "restored").write_text(f"{why}\n")
-        shutil.rmtree(self._restored, ignore_errors=True)
+        remove(self._restored)
         self._end(self._restored)
 
     def _end(self, target: Path) -> None:
-        shutil.rmtree(target, ignore_errors=True)
+        remove(target)
         try:
             self.folder.rename(target)
         except FileNotFoundError:
@@ -249,17 +270,22 @@ class Journal:
             (self.folder / mark).unlink(missing_ok=True)
 
     def interrupted(self) -> Interrupted | None:
-        """A change that was taken back and not told yet."""
+        """A change that was taken back, or of which nothing can be read any more, and that is not told yet."""
         try:
             record = msgspec.json.decode((self._restored / "transaction.json").read_bytes(), type=Record)
-            why = (self._restored / "restored").read_text().strip()
-        except FileNotFoundError:
-            return None
-        except msgspec.MsgspecError as error:
-            _log.error("a change was taken back, but not which one", path=str(self._restored), error=str(error))
-            return None
-        return Interrupted(record, why or "boot")
+            return Interrupted(record.transaction, self._why() or "boot")
+        except _CORRUPT as error:
+            if self._restored.exists():
+                self._lose(self._restored, error)
+        return Interrupted("", UNREADABLE) if self._lost else None
+
+    def _why(self) -> str:
+        try:
+            return (self._restored / "restored").read_text(errors="replace").strip()
+        except (FileNotFoundError, IsADirectoryError):
+            return ""
 
     def told(self) -> None:
         """The enactment says what happened."""
-        shutil.rmtree(self._restored, ignore_errors=True)
+        self._lost = False
+        remove(self._restored)

@@ -8,6 +8,10 @@
              └─ restart …                          else: NetworkManager is restarted with the journal in place
 
 Except where the change is proven to be good, the attempt has failed, and its enactment is told so.
+
+Where the states cannot be read any more, nothing can be compared or reverted: the checkpoint is rolled back, or
+NetworkManager restarted with the journal in place. Where neither can be done the journal is closed, and the enactment
+is told that it is not known how the node stands: no later handler would know more.
 """
 
 from __future__ import annotations
@@ -34,15 +38,15 @@ def _looked(state: State, left: Leftover | TakenBack | None) -> Next:
     state = replace(
         state,
         record=known,
-        before=bytes(left.states.before),
-        desired=bytes(left.states.desired),
+        before=bytes(left.states.before) if left.states else b"",
+        desired=bytes(left.states.desired) if left.states else b"",
         selected=known.probes,
         touched=True,
         why=_why(left),
     )
     if (path := known.left_over(manager, left.boot_id)) and not left.taken:
         return replace(state, pending=RollBack(path)), "undo"
-    return state, ("review" if state.why == "handler" else "restart")
+    return state, ("review" if state.why == "handler" and state.before else "restart")
 
 
 def _seen(state: State, now: bytes) -> Next:

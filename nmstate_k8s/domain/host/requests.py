@@ -79,7 +79,8 @@ class Leftover:
     """What an earlier transaction left open."""
 
     record: Record
-    states: States
+    states: States | None
+    """None: they cannot be read any more."""
     networkmanager: NetworkManager
     taken: bool
     boot_id: str

@@ -17,6 +17,8 @@ from nmstate_k8s.domain.host.requests import Request, RunProbes, Standing, Task,
 
 __all__ = [
     "END",
+    "LOOK_AGAIN",
+    "PATIENCE",
     "Next",
     "State",
     "Step",
@@ -36,6 +38,7 @@ __all__ = [
 END = "end"
 PATIENCE = 15
 LOOK_AGAIN = 2.0
+"""Seconds until what passes by itself is tried again; so often, `PATIENCE` times."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,12 +72,17 @@ class Transactions:
         return await asyncio.shield(asyncio.ensure_future(self._alone(State(None), "recover")))
 
     def interrupted(self, transaction_id: str) -> Interrupted | None:
-        """What became of a transaction that ended without its handler, until it is told."""
-        return self._interrupted.get(transaction_id)
+        """What became of a transaction that ended without its handler, until it is told.
+
+        One of which nothing can be read any more is whichever is asked for: there was one at most.
+        """
+        found = self._interrupted.get(transaction_id) or self._interrupted.get("")
+        return found and found._replace(transaction=transaction_id)
 
     def told(self, transaction_id: str) -> None:
         """The enactment says what became of it."""
-        if self._interrupted.pop(transaction_id, None) and not self._interrupted:
+        known = self._interrupted.pop(transaction_id, None) or self._interrupted.pop("", None)
+        if known and not self._interrupted:
             self._executor.told()
 
     async def wait_idle(self) -> None:
@@ -107,7 +112,7 @@ class Transactions:
             self._executor.told()  # by the outcome of that attempt
         outcome = await self._drive(state, entry, transaction_id)
         if state.task is None and (found := self._executor.interrupted()):
-            self._interrupted[found.record.transaction] = found
+            self._interrupted[found.transaction] = found
         return outcome
 
     async def _drive(self, state: State, step: str, transaction_id: str) -> Outcome:

@@ -26,7 +26,8 @@ from typing import Any
 import msgspec
 
 from nmstate_k8s.domain.host import compare
-from nmstate_k8s.domain.host.journal import JournalTaken
+from nmstate_k8s.domain.host.errors import is_transient
+from nmstate_k8s.domain.host.journal import UNREADABLE, JournalTaken
 from nmstate_k8s.domain.host.parachute.facts import touched
 from nmstate_k8s.domain.host.parachute.outside import mending
 from nmstate_k8s.domain.host.probes.result import ProbeResult
@@ -46,6 +47,8 @@ from nmstate_k8s.domain.host.requests import (
 )
 from nmstate_k8s.domain.host.tablestate import (
     END,
+    LOOK_AGAIN,
+    PATIENCE,
     Next,
     State,
     Step,
@@ -100,7 +103,16 @@ def _restarted(state: State, _: Any) -> Next:
 
 
 def _not_restarted(state: State, error: Exception) -> Next:
+    if not state.before:
+        return _without_states(state, error)
     return replace(noting(state, f"restart of NetworkManager: {error}"), restarted=True), "revert"
+
+
+def _without_states(state: State, error: Exception) -> Next:
+    """Nothing to revert to. What passes is waited for; what does not is no reason to do nothing for ever."""
+    if is_transient(error) and state.waits < PATIENCE:
+        return replace(state, waits=state.waits + 1, pending=Wait(LOOK_AGAIN)), "linger"
+    return replace(state, why=UNREADABLE, pending=None), "flush"
 
 
 def _reverted(state: State, _: Any) -> Next:
@@ -123,6 +135,8 @@ def _reprobed(state: State, results: tuple[ProbeResult, ...]) -> Next:
 
 
 def _compared(state: State, after: bytes) -> Next:
+    if not state.before:
+        return state, "flush"  # nothing to compare with
     unlike = compare.differences(state.before, after)
     state = replace(state, unlike=unlike, comparisons=state.comparisons + 1)
     if not unlike:
@@ -184,6 +198,7 @@ BACK: Mapping[str, Step] = {
     "back": Step(pending, _back, _not_back),
     "retry": Step(lambda _: Wait(1.0), lambda state, _: (state, "find"), _not_back),
     "restart": Step(lambda _: RestartNetworkManager(), _restarted, _not_restarted),
+    "linger": Step(pending, lambda state, _: (replace(state, pending=None), "restart"), _not_restarted),
     "revert": Step(lambda state: Revert(state.desired, state.before), _reverted, _stuck),
     "files": Step(lambda _: PutBackFiles(), _probe_again, goes_on("compare", "files")),
     "reprobe": Step(run_probes, _reprobed, goes_on("compare", "probes")),

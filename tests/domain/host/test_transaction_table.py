@@ -168,7 +168,8 @@ async def test_networkmanager_away_for_long_is_refused_before_anything_is_change
 @pytest.mark.asyncio
 async def test_a_disk_that_takes_no_journal_is_refused(rig: Any, task: Any) -> None:
     """Nothing is changed on a node whose journal cannot be written."""
-    (rig.folder / "journal").write_text("a file where the folder should be")
+    rig.folder = rig.folder / "file"
+    rig.folder.write_text("a file where the handler's folder should be")
     outcome = await rig.transactions().run(task(MTU))
     assert outcome.fault is not None
     assert "apply" not in rig.host.calls

@@ -63,7 +63,7 @@ def test_after_a_boot_every_file_is_as_before(machine: Any) -> None:
     assert machine.journal.read() is None
     found = machine.journal.interrupted()
     assert found is not None
-    assert (found.record.policy, found.why) == ("p1", "boot")
+    assert (found.transaction, found.why) == ("t1", "boot")
     machine.journal.told()
     assert machine.journal.interrupted() is None
 
