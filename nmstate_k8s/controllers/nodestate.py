@@ -6,6 +6,7 @@
   with `refresh`; one that did not has nothing to report.
 - An unchanged state costs no request. A changed one is sent as the smallest patch, guarded by the time of our
   last write; where that does not hold the whole status is written.
+- A state that is too large for the API server is reported as far as it fits, and says what is left out.
 """
 
 from __future__ import annotations
@@ -13,19 +14,23 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
 
+from nmstate_k8s.api.conditions import Condition
 from nmstate_k8s.api.meta import FORCE_REFRESH_LABEL
+from nmstate_k8s.api.model import to_json
+from nmstate_k8s.api.nodestate import nodestate_conditions
 from nmstate_k8s.controllers.nodestatewriter import NodeStateWriter
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.core.errors import ApiError, Invalid, NotFound
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.domain.host.errors import HostError
 from nmstate_k8s.domain.host.protocol import Host
+from nmstate_k8s.domain.nodestate.fitting import LIMIT_BYTES, fitted
 from nmstate_k8s.domain.nodestate.pace import Pace
 from nmstate_k8s.domain.nodestate.report import Report, reported, shown
 
@@ -35,6 +40,8 @@ _log = structlog.get_logger(__name__)
 NOW_SECONDS = 0.001
 """A wait shorter than this is none: what timers and floats round away must not become a busy loop."""
 CURRENT_STATE = "/status/currentState"
+SMALLEST_LIMIT = 10_000
+"""Bytes: a server that refuses even so little has another reason."""
 
 
 class Watched(Protocol):
@@ -55,6 +62,17 @@ class Measured(Protocol):
 
     def reported(self, size: int, interfaces: int) -> None:
         """The report is so large."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the server has, as we left it."""
+
+    report: Report
+    versions: dict[str, str]
+    conditions: tuple[Condition, ...]
+    written: str
+    """When, as it stands there."""
 
 
 class NodeStateReporter:
@@ -79,10 +97,9 @@ class NodeStateReporter:
         self._pace = Pace()
         self._woken = asyncio.Event()
         self._held = False
-        self._report: Report | None = None
+        self._said: _Said | None = None
         """What is reported; None: nothing is known of what the server has."""
-        self._versions: dict[str, str] = {}
-        self._written = ""
+        self._limit = LIMIT_BYTES
 
     def changed(self) -> None:
         """Something in the network changed."""
@@ -106,7 +123,7 @@ class NodeStateReporter:
         if event.initial:
             return
         if event.new is None:
-            self._report = None
+            self._said = None
             self.refresh()
         elif event.old is not None and _asked(event.old.labels) != _asked(event.new.labels):
             self.refresh()
@@ -145,43 +162,81 @@ class NodeStateReporter:
     async def _look(self) -> str:
         """Look, and write what changed. How it was written; empty: there was no need."""
         self._watched.looking()
-        report = reported(await self._host.show())
-        self._watched.reported(report.names)
+        whole = reported(await self._host.show())
+        self._watched.reported(whole.names)
         manager = (await self._host.networkmanager()).version
         versions = {
             "handlerNetworkManagerVersion": manager,
             "handlerNmstateVersion": self._nmstate_version,
             "hostNetworkManagerVersion": manager,
         }
-        if self._report is None:
-            await self._learn()
-        written = ""
-        if report != self._report or versions != self._versions:
-            moment = _stamp(self._clock.now())
-            written = await self._write(report, versions, moment)
-            self._report, self._versions, self._written = report, versions, moment
-        self._measured.reported(report.size, len(report.interfaces))
-        return written
+        if self._said is None:
+            self._said = await self._learn()
+        while True:
+            report, left_out = fitted(whole, self._limit)
+            try:
+                written = await self._tell(report, versions, left_out)
+            except ApiError as error:
+                self._limit = _lower_limit(error, min(self._limit, report.size))
+                _log.warning("the API server takes no report of this size", size=report.size, limit=self._limit)
+            else:
+                self._measured.reported(report.size, len(report.interfaces))
+                return written
 
-    async def _learn(self) -> None:
+    async def _learn(self) -> _Said | None:
         """What the server has, after our start or when it was deleted."""
         there = await self._writer.read()
-        self._report = None if there.state is None else shown(there.state)
-        self._written = there.last_successful_update_time
-        self._versions = there.versions
+        if there.state is None:
+            return None
+        return _Said(shown(there.state), there.versions, there.conditions, there.last_successful_update_time)
 
-    async def _write(self, report: Report, versions: dict[str, str], moment: str) -> str:
-        if self._report is not None and self._written:
-            changes = self._report.changes(report, CURRENT_STATE)
-            changes += [{"op": "add", "path": f"/status/{name}", "value": value} for name, value in versions.items()]
+    async def _tell(self, report: Report, versions: dict[str, str], left_out: str) -> str:
+        """Write what changed, if anything did."""
+        said, now = self._said, self._clock.now()
+        conditions = nodestate_conditions(left_out, now=now, previous=said.conditions if said else ())
+        told = _Said(report, versions, conditions, _stamp(now))
+        if said is not None and replace(told, written=said.written) == said:
+            return ""
+        written = await self._write(said, told)
+        if said is None or said.conditions != conditions:
+            _log_left_out(said, left_out)
+        self._said = told
+        return written
+
+    async def _write(self, said: _Said | None, told: _Said) -> str:
+        others: dict[str, Any] = dict(told.versions)
+        if told.conditions or (said is not None and said.conditions):
+            others["conditions"] = [to_json(each) for each in told.conditions]
+        if said is not None and said.written:
+            changes = said.report.changes(told.report, CURRENT_STATE)
+            changes += [{"op": "add", "path": f"/status/{name}", "value": value} for name, value in others.items()]
             try:
-                await self._writer.patch(self._written, moment, changes)
+                await self._writer.patch(said.written, told.written, changes)
             except (Invalid, NotFound) as error:
                 _log.info("the report is not as we left it, writing all of it", error=str(error))
             else:
                 return "patch"
-        await self._writer.write({"currentState": report.value, "lastSuccessfulUpdateTime": moment, **versions})
+        status = {"currentState": told.report.value, "lastSuccessfulUpdateTime": told.written, **others}
+        await self._writer.write(status)
         return "whole"
+
+
+def _lower_limit(error: ApiError, tried: int) -> int:
+    """What to try next where the server refused so many bytes.
+
+    :raises ApiError: if that is not why.
+    """
+    lower = tried * 3 // 4
+    if not error.too_large or lower < SMALLEST_LIMIT:
+        raise error
+    return lower
+
+
+def _log_left_out(said: _Said | None, left_out: str) -> None:
+    if left_out:
+        _log.warning("the state is too large for the API server, a part is not reported", left_out=left_out)
+    elif said is not None:
+        _log.info("the state is reported whole again")
 
 
 def _asked(labels: Any) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from nmstate_k8s.api.conditions import Condition
 from nmstate_k8s.api.meta import HANDLER_MANAGER
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import AlreadyExists, ConnectionsReset, NotFound
@@ -24,6 +25,7 @@ class There(msgspec.Struct, frozen=True, rename="camel"):
     handler_network_manager_version: str = ""
     handler_nmstate_version: str = ""
     host_network_manager_version: str = ""
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def state(self) -> msgspec.Raw | None:

@@ -57,6 +57,8 @@ __all__ = [
     "error_from_status",
 ]
 
+_TOO_LARGE: Final = ("etcdserver: request is too large", "trying to send message larger than max")
+"""How an API server says, as a 500, that etcd refused (more than 1.5 MiB) or was not even asked (more than 2)."""
 MAX_TEXT: Final = 1500
 """Characters of a server's words in one line of a log: some servers answer with the whole object."""
 
@@ -146,6 +148,11 @@ class ApiError(CoreError):
         return any(cause.reason == "ResourceVersionTooLarge" for cause in self.causes) or (
             "Too large resource version" in self.message
         )
+
+    @property
+    def too_large(self) -> bool:
+        """The object, or the request, is larger than the server or its etcd takes."""
+        return self.status == 413 or any(text in self.message for text in _TOO_LARGE)
 
 
 class NotFound(ApiError):

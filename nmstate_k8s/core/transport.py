@@ -13,6 +13,7 @@
 """
 
 import asyncio
+import io
 import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
@@ -33,6 +34,8 @@ __all__ = ["Fence", "HttpTransport", "Request", "Response", "Stream", "Transport
 MAX_IN_FLIGHT: Final = 32
 """Requests at once; watches are not counted, each needs a connection of its own."""
 STREAM_START_SECONDS: Final = 30.0
+LARGE_BODY_BYTES: Final = 1 << 20
+"""aiohttp writes such a body as one piece, and warns that this may block; of a file it takes one after the other."""
 Fence = Callable[[], None]
 """Raises a CoreError when a write must not be sent any more."""
 
@@ -172,7 +175,9 @@ class HttpTransport:
         self, session: aiohttp.ClientSession, request: Request, authorization: str
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": request.accept}
-        body: bytes | _FencedBody | None = request.body
+        body: bytes | io.BytesIO | _FencedBody | None = request.body
+        if request.body is not None and len(request.body) > LARGE_BODY_BYTES:
+            body = io.BytesIO(request.body)
         if request.fence is not None:
             request.fence()  # spares the connection
             body = _FencedBody(request.body or b"", request.fence)

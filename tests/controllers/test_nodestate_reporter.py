@@ -16,7 +16,7 @@ from nmstate_k8s.api.meta import FORCE_REFRESH_LABEL
 from nmstate_k8s.controllers.nodemetrics import NodeMetrics
 from nmstate_k8s.controllers.nodestate import NodeStateReporter
 from nmstate_k8s.controllers.nodestatewriter import There
-from nmstate_k8s.core.errors import Invalid, NotFound, Unavailable
+from nmstate_k8s.core.errors import ApiError, Invalid, NotFound, Unavailable
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.host.churn import Churn
@@ -35,6 +35,8 @@ class Server:
         self.status: dict[str, Any] | None = None
         self.writes: list[str] = []
         self.failures: list[Exception] = []
+        self.limit: int | None = None
+        """Bytes of a status that are taken; None: any."""
 
     async def read(self) -> There:
         return msgspec.json.decode(msgspec.json.encode(self.status or {}), type=There)
@@ -46,14 +48,20 @@ class Server:
         if self.status.get("lastSuccessfulUpdateTime") != written:
             raise Invalid("the test failed", status=422)
         document = {"status": self.status}
+        self._refuse(jsonpatch.apply_patch(document, msgspec.json.encode(changes).decode())["status"])
         self.status = jsonpatch.apply_patch(document, msgspec.json.encode(changes).decode())["status"]
         self.status["lastSuccessfulUpdateTime"] = moment
         self.writes.append("patch")
 
     async def write(self, status: Mapping[str, Any]) -> None:
         self._fail()
+        self._refuse(status)
         self.status = msgspec.json.decode(msgspec.json.encode(status))
         self.writes.append("write")
+
+    def _refuse(self, status: Any) -> None:
+        if self.limit is not None and len(msgspec.json.encode(status)) > self.limit:
+            raise Unavailable("etcdserver: request is too large", status=500)
 
     def _fail(self) -> None:
         if self.failures:
@@ -254,3 +262,77 @@ async def test_what_is_looked_at_and_written_is_measured() -> None:
         age = report.value("state_age_seconds")
         assert age is not None
         assert age < 70
+
+
+def grow(report: Report, routes: int) -> None:
+    """So many routes."""
+    each = {"destination": "10.0.0.0/24", "next-hop-interface": "eth0", "table-id": 254}
+    report.host.state = {**report.host.state, "routes": {"running": [each] * routes, "config": []}}
+    report.reporter.changed()
+
+
+def condition(report: Report) -> dict[str, Any] | None:
+    assert report.server.status is not None
+    conditions = report.server.status.get("conditions") or [None]
+    found: dict[str, Any] | None = conditions[0]
+    return found
+
+
+async def test_a_state_that_is_too_large_is_reported_as_far_as_it_fits() -> None:
+    """What is left out stands in a condition; it goes when the state is whole again."""
+    async with reporting() as report:
+        assert condition(report) is None
+        report.server.limit = 1_500_000
+        grow(report, 30_000)
+        await asyncio.sleep(20)
+        assert report.server.status is not None
+        assert len(report.server.status["currentState"]["interfaces"]) == 2
+        assert 10_000 < len(report.server.status["currentState"]["routes"]["running"]) < 30_000
+        found = condition(report)
+        assert found is not None
+        assert (found["type"], found["status"], found["reason"]) == ("Truncated", "True", "TooLarge")
+        assert "of 30000 entries of routes.running" in found["message"]
+        grow(report, 3)
+        await asyncio.sleep(20)
+        assert condition(report) is None
+        assert len(report.server.status["currentState"]["routes"]["running"]) == 3
+
+
+async def test_a_server_that_takes_less_is_given_less() -> None:
+    """Its etcd may have another limit: lower ones are tried at once, and the one that held is kept."""
+    async with reporting() as report:
+        report.server.limit = 200_000
+        grow(report, 10_000)
+        await asyncio.sleep(20)
+        assert condition(report) is not None
+        writes = len(report.server.writes)
+        await asyncio.sleep(600)
+        assert len(report.server.writes) == writes, "nothing changes, nothing is written"
+        report.change(9000)
+        await asyncio.sleep(20)
+        assert report.mtu == 9000
+        assert len(report.server.writes) == writes + 1
+
+
+async def test_a_restarted_handler_does_not_write_a_truncated_report_anew() -> None:
+    """It leaves out the same, and the time of the condition stays."""
+    async with reporting() as report:
+        grow(report, 30_000)
+        await asyncio.sleep(20)
+        writes = len(report.server.writes)
+        assert condition(report) is not None
+        running = asyncio.ensure_future(report.another().run())
+        await asyncio.sleep(1)
+        assert len(report.server.writes) == writes
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_server_that_takes_nothing_is_asked_seldom() -> None:
+    """Whatever it means by too large: no endless attempts."""
+    async with reporting() as report:
+        report.server.failures = [ApiError("too large", status=413)] * 1000
+        report.change(9000)
+        await asyncio.sleep(60)
+        assert len(report.server.failures) > 900

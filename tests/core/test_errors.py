@@ -11,7 +11,7 @@ from nmstate_k8s.core.errors import error_from_status
 
 def status(code: int, reason: str = "", **more: Any) -> bytes:
     """A Status of the API server."""
-    return json.dumps({"kind": "Status", "code": code, "reason": reason, "message": "why", **more}).encode()
+    return json.dumps({"kind": "Status", "code": code, "reason": reason, "message": "why"} | more).encode()
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,21 @@ def test_a_proxys_plain_text_is_an_answer_too() -> None:
     error = error_from_status(b"upstream connect error", status=503)
     assert isinstance(error, errors.Unavailable)
     assert error.message == "upstream connect error"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (500, "etcdserver: request is too large", True),
+        (500, "rpc error: code = ResourceExhausted desc = trying to send message larger than max (3 vs. 2)", True),
+        (413, "Request entity too large: limit is 3145728", True),
+        (500, "etcdserver: leader changed", False),
+        (422, "Invalid value: too large", False),
+    ],
+)
+def test_what_is_too_large_is_told_apart(code: int, message: str, expected: bool) -> None:
+    """In the words of real API servers: the same request would fail for ever."""
+    assert error_from_status(status(code, message=message), status=code).too_large is expected
 
 
 def test_an_error_inside_a_stream_says_its_own_code() -> None:

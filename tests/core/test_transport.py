@@ -90,6 +90,28 @@ async def test_connections_are_kept_and_a_new_one_is_new() -> None:
         assert "Authorization: Bearer secret" in server.requests[0]
 
 
+async def test_a_large_body_arrives_whole() -> None:
+    """With its length, in pieces, and without a warning."""
+    body = bytes(range(256)) * 10_000
+    received = asyncio.Queue[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert f"content-length: {len(body)}\r\n".encode() in head.lower()
+        received.put_nowait(await reader.readexactly(len(body)))
+        writer.write(OK)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        transport = HttpTransport(ClusterConfig(f"http://127.0.0.1:{port}"), user_agent="test")
+        response = await transport.send(Request("PATCH", "/x", body=body), timeout=30)
+        await transport.close()
+    assert response.body == b"ok"
+    assert received.get_nowait() == body
+
+
 async def test_no_answer_is_unavailable_in_time() -> None:
     """Half-open connections do not hang anybody."""
     async with Server(say_nothing).run() as transport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,17 @@ class Site:
         with suppress(NotFound):
             return (await self.client.get(NODE_STATES, self.node)).view(NodeState)
         return None
+
+    def report_with(self, truncated: bool) -> Callable[[], Awaitable[NodeState | None]]:
+        """For `until`: a report with a state that is, or is not, said to be truncated."""
+
+        async def there() -> NodeState | None:
+            found = await self.report()
+            if found is None or found.status.current_state is None or bool(found.status.conditions) != truncated:
+                return None
+            return found
+
+        return there
 
 
 def mtu(site: Site, value: int) -> dict[str, Any]:
@@ -214,3 +225,27 @@ async def test_a_second_handler_waits_for_the_first(site: Site) -> None:
         await site.reach("p1", EnactmentPhase.AVAILABLE)
         await asyncio.sleep(0.3)
         assert site.host.calls.count("apply") == 1
+
+
+async def test_a_state_that_is_too_large_for_etcd_is_reported_in_part(site: Site) -> None:
+    """What fits, with the node's own rights; the condition says what does not; whole again when it is small again."""
+    small = site.host.state
+    each = {"next-hop-interface": "eth0", "next-hop-address": "192.0.2.1", "table-id": 254, "metric": 100}
+    many = [{**each, "destination": f"10.{n // 250 % 250}.{n % 250}.0/24"} for n in range(40_000)]
+    default = {**each, "destination": "0.0.0.0/0"}
+    site.host.state = {**small, "routes": {"running": [*many, default], "config": []}}
+    async with site.handler():
+        report = await until(site.report_with(True), "a part is reported")
+        running = report.status.current_state["routes"]["running"]
+        assert 5_000 < len(running) < 40_000
+        assert running[-1]["destination"] == "0.0.0.0/0"
+        assert [found["name"] for found in report.status.current_state["interfaces"]] == ["eth0", "eth1"]
+        (condition,) = report.status.conditions
+        assert (condition.type, condition.status, condition.reason) == ("Truncated", "True", "TooLarge")
+        assert f"{40_001 - len(running)} of 40001 entries of routes.running" in condition.message
+
+        site.host.state = small
+        label = {"metadata": {"labels": {FORCE_REFRESH_LABEL: "1"}}}
+        await site.client.merge_patch(NODE_STATES, site.node, label)
+        whole = await until(site.report_with(False), "all of it is reported")
+        assert whole.status.current_state["routes"] == small["routes"]
