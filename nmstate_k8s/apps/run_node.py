@@ -40,6 +40,7 @@ from nmstate_k8s.domain.host.outcome import Outcome
 from nmstate_k8s.domain.host.parachute.unit import UNITS, RestoreUnit
 from nmstate_k8s.domain.host.probes.node import NodeProbes
 from nmstate_k8s.domain.host.protocol import Host
+from nmstate_k8s.domain.host.reading import StateReader
 from nmstate_k8s.domain.host.secrets import Redactor
 from nmstate_k8s.domain.host.transaction import Transactions
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES_METADATA
@@ -67,22 +68,25 @@ async def run(
             HANDLER_MANAGER, settings.identity, burst=EVENTS_AT_ONCE, refill_a_second=EVENTS_A_SECOND
         )
         churn = Churn()
+        watch = NetlinkWatch(churn, lambda: reporter.changed())
+        reader = StateReader(host, watch.heard)
         reporter = NodeStateReporter(
             host,
             ClientNodeStateWriter(client, settings.node),
+            reader=reader,
             nmstate_version=nmstate_version(),
             watched=churn,
             measured=NODE_METRICS,
             clock=manager.clock,
         )
-        transactions = _transactions(settings, manager, host, recorder, reporter)
+        transactions = _transactions(settings, manager, host, reader, recorder, reporter)
         takeover = Takeover(NodeLock(settings.lock_file), transactions, _parachute(settings, host), clock=manager.clock)
         manager.add_ready_check("takeover", takeover.problem)
         manager.add(takeover, stage=Stage.SERVERS)
         writer = TellingWriter(ClientEnactmentWriter(client), about_node(recorder, settings.node))
         enactments = _enactments(settings, manager, transactions, writer, redactor or Redactor())
         manager.add(Afterwards(takeover, enactments))
-        _report(settings, manager, takeover, reporter, churn)
+        _report(settings, manager, takeover, reporter, watch)
         try:
             await manager.run(signals=signals)
         finally:
@@ -94,6 +98,7 @@ def _transactions(
     settings: NodeSettings,
     manager: Manager,
     host: Host,
+    reader: StateReader,
     recorder: EventRecorder,
     reporter: NodeStateReporter,
 ) -> Transactions:
@@ -113,6 +118,7 @@ def _transactions(
         NodeProbes(client, settings.node, name_servers=host.name_servers, clock=clock),
         Journal(settings.journal, root=settings.host, lock=settings.lock_file),
         clock=clock,
+        reader=reader,
         notify=notify,
         network_changed=client.reset_connections,
         allow_dispatch=settings.allow_dispatch,
@@ -151,11 +157,11 @@ def _enactments(
 
 
 def _report(
-    settings: NodeSettings, manager: Manager, takeover: Takeover, reporter: NodeStateReporter, churn: Churn
+    settings: NodeSettings, manager: Manager, takeover: Takeover, reporter: NodeStateReporter, watch: NetlinkWatch
 ) -> None:
     own = manager.informer(NODE_STATES_METADATA, field_selector=f"metadata.name={settings.node}")
     own.add_handler(reporter.on_event)
-    manager.add(Afterwards(takeover, NetlinkWatch(churn, reporter.changed)))
+    manager.add(Afterwards(takeover, watch))
     manager.add(Afterwards(takeover, reporter))
 
 

@@ -2,8 +2,8 @@
 
 - Woken by netlink (`changed`), by the end of a transaction, a forced refresh or the report's deletion
   (`refresh`), else about once a minute: `domain.nodestate.pace` says when.
-- While a transaction runs (`hold`) nobody looks: it has libnmstate for itself. One that touched the node ends
-  with `refresh`; one that did not has nothing to report.
+- While a transaction runs (`hold`) nobody looks: it has libnmstate for itself, but for a look that it found under
+  way. One that touched the node ends with `refresh`; one that did not has nothing to report.
 - An unchanged state costs no request. A changed one is sent as the smallest patch, guarded by the time of our
   last write; where that does not hold the whole status is written.
 - A state that is too large for the API server is reported as far as it fits, and says what is left out.
@@ -30,6 +30,7 @@ from nmstate_k8s.core.errors import ApiError, Invalid, NotFound
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.domain.host.errors import HostError
 from nmstate_k8s.domain.host.protocol import Host
+from nmstate_k8s.domain.host.reading import StateReader
 from nmstate_k8s.domain.nodestate.fitting import LIMIT_BYTES, fitted
 from nmstate_k8s.domain.nodestate.pace import Pace
 from nmstate_k8s.domain.nodestate.report import Report, reported, shown
@@ -83,12 +84,14 @@ class NodeStateReporter:
         host: Host,
         writer: NodeStateWriter,
         *,
+        reader: StateReader,
         nmstate_version: str,
         watched: Watched,
         measured: Measured,
         clock: Clock,
     ) -> None:
         self._host = host
+        self._reader = reader
         self._writer = writer
         self._nmstate_version = nmstate_version
         self._watched = watched
@@ -162,7 +165,7 @@ class NodeStateReporter:
     async def _look(self) -> str:
         """Look, and write what changed. How it was written; empty: there was no need."""
         self._watched.looking()
-        whole = reported(await self._host.show())
+        whole = reported(await self._reader.look())
         self._watched.reported(whole.names)
         manager = (await self._host.networkmanager()).version
         versions = {

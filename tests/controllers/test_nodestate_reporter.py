@@ -21,6 +21,7 @@ from nmstate_k8s.core.informer import Event
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.host.churn import Churn
 from nmstate_k8s.domain.host.errors import HostUnavailable
+from nmstate_k8s.domain.host.reading import StateReader
 from nmstate_k8s.domain.kinds import NODE_STATES
 from nmstate_k8s.testing.clock import LoopClock
 from nmstate_k8s.testing.host import FakeHost
@@ -83,6 +84,7 @@ class Report:
         return NodeStateReporter(
             self.host,
             self.server,
+            reader=StateReader(self.host),
             nmstate_version="2.2.62",
             watched=self.churn,
             measured=self.metrics,

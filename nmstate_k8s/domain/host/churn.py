@@ -38,6 +38,8 @@ class Churn:
         self._reported: frozenset[str] | None = None
         self._looking = True
         self._news: set[int] = set()
+        self.heard = 0
+        """How many news there were so far: whether something has changed in between, can be seen by it."""
 
     def looking(self) -> None:
         """Somebody looks at the state from now on: what he will see of links that go meanwhile is not known."""
@@ -59,22 +61,26 @@ class Churn:
         if not self._is_new(told) or (told.link is None and self._is_pods(told.index)):
             return
         if told.link is None:
-            self._news.add(told.index)
+            self._add(told.index)
         elif told.gone:
             shown = self._may_be_reported(told.index)
             self._forget(told.index)
             self._news.discard(told.index)
             if shown:
-                self._news.add(NO_LINK)
+                self._add(NO_LINK)
         elif self._is_pods(told.index):
             self._news.discard(told.index)
         else:
-            self._news.add(told.index)
+            self._add(told.index)
 
     def lost(self) -> None:
         """Messages were lost: anything may be otherwise."""
         self._forget_all()
-        self._news.add(NO_LINK)
+        self._add(NO_LINK)
+
+    def elsewhere(self) -> None:
+        """Something has changed that the kernel does not tell."""
+        self._add(NO_LINK)
 
     @property
     def news(self) -> bool:
@@ -86,6 +92,10 @@ class Churn:
         self._news.clear()
         self._count -= len(self._routes)
         self._routes.clear()
+
+    def _add(self, news: int) -> None:
+        self._news.add(news)
+        self.heard += 1
 
     def _note(self, told: Told) -> None:
         if told.link is not None:

@@ -20,6 +20,7 @@ from nmstate_k8s.domain.host.prepare import Prepared, prepare
 from nmstate_k8s.domain.host.probes.plan import ProbePlan
 from nmstate_k8s.domain.host.probes.runner import ProbeRunner, Selection
 from nmstate_k8s.domain.host.protocol import Host
+from nmstate_k8s.domain.host.reading import StateReader
 
 __all__ = ["Executor", "Notify"]
 
@@ -46,12 +47,14 @@ class Executor:
         *,
         clock: Clock,
         notify: Notify,
+        reader: StateReader | None = None,
         network_changed: Callable[[], None] = lambda: None,
         allow_dispatch: bool = False,
         boot: Callable[[], str] = boot_id,
         now: Callable[[], int] = milliseconds_since_boot,
     ) -> None:
         self._host = host
+        self._reader = reader or StateReader(host)
         self._probes = probes
         self._journal = journal
         self._clock = clock
@@ -107,7 +110,7 @@ class Executor:
     # --- Before anything is changed ---------------------------------------------------------------------------
 
     async def _read_state(self, _: requests.ReadState) -> bytes:
-        return await self._host.show()
+        return await self._reader.read()
 
     async def _prepare(self, request: requests.Prepare) -> tuple[Prepared, Selection]:
         """What to do and which probes work, side by side; where there is nothing to do, nobody waits for probes."""

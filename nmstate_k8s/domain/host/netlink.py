@@ -38,6 +38,23 @@ class NetlinkWatch:
         self._churn = churn
         self._on_change = on_change
         self._settling: asyncio.TimerHandle | None = None
+        self._socket: socket.socket | None = None
+
+    def heard(self) -> int | None:
+        """How many news there were up to this very moment; None: nobody listens."""
+        if self._socket is None:
+            return None
+        try:
+            self._drain(self._socket)
+        except OSError as error:
+            _log.warning("the kernel's messages cannot be read", error=str(error))
+            return None
+        return self._churn.heard
+
+    def elsewhere(self) -> None:
+        """Something has changed that the kernel does not tell: as if it had."""
+        self._churn.elsewhere()
+        self._settle()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -48,9 +65,11 @@ class NetlinkWatch:
             netlink.bind((0, _GROUPS))
             await self._learn()
             loop.add_reader(netlink, self._drain, netlink)
+            self._socket = netlink
             try:
                 await loop.create_future()
             finally:
+                self._socket = None
                 loop.remove_reader(netlink)
                 if self._settling is not None:
                     self._settling.cancel()
@@ -77,6 +96,9 @@ class NetlinkWatch:
                 self._churn.lost()
                 continue
             self._hear(datagram)
+        self._settle()
+
+    def _settle(self) -> None:
         if self._churn.news and self._settling is None:
             self._settling = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settled)
 

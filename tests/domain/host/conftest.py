@@ -19,6 +19,7 @@ from nmstate_k8s.domain.host.journal import Journal
 from nmstate_k8s.domain.host.probes.plan import ProbePlan
 from nmstate_k8s.domain.host.probes.result import ProbeFailed
 from nmstate_k8s.domain.host.probes.runner import ProbeRunner
+from nmstate_k8s.domain.host.reading import StateReader
 from nmstate_k8s.domain.host.requests import Task
 from nmstate_k8s.domain.host.transaction import Transactions
 from nmstate_k8s.testing.host import FakeHost
@@ -97,6 +98,7 @@ class Rig:
     parachute: bool = True
     """Whether the restore unit runs whenever NetworkManager starts."""
     probes: list[StubProbe] = field(default_factory=list)
+    reader: StateReader | None = None
 
     def __post_init__(self) -> None:
         self.host.started = self._restore
@@ -143,6 +145,7 @@ class Rig:
             lambda _: ProbeRunner(self.probes, clock=self.clock),
             self.journal,
             clock=self.clock,
+            reader=self.reader,
             notify=lambda reason, note, *, warning=True: self.notices.append((reason, warning)),
             network_changed=lambda: self.resets.append("reset"),
             boot=lambda: self.boot,

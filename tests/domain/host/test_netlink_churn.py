@@ -244,3 +244,40 @@ async def test_the_kernel_of_this_machine_is_understood() -> None:
     done, _ = await asyncio.wait({watch}, timeout=0.2)
     assert not done
     watch.cancel()
+
+
+@pytest.mark.asyncio
+async def test_what_was_heard_is_counted_only_while_somebody_listens() -> None:
+    """What other watches tell counts like the kernel's news, at once; those whom it wakes are told once it settles."""
+    woken = asyncio.Event()
+    watch = NetlinkWatch(Churn(), woken.set)
+    assert watch.heard() is None
+    running = asyncio.create_task(watch.run())
+    before = await _listening(watch)
+    watch.elsewhere()
+    heard = watch.heard()
+    assert heard is not None
+    assert heard > before
+    await asyncio.wait_for(woken.wait(), 10)
+    running.cancel()
+    await asyncio.wait({running})
+    assert watch.heard() is None
+
+
+async def _listening(watch: NetlinkWatch) -> int:
+    async with asyncio.timeout(10):
+        while True:
+            if (heard := watch.heard()) is not None:
+                return heard
+            await asyncio.sleep(0.01)
+
+
+def test_each_news_counts() -> None:
+    """Also such as is taken back before anybody is told; what is no news does not count."""
+    churn = Churn()
+    for datagram in (link(7, "eth7"), link(7, "eth7"), link(7, "eth7", gone=True)):
+        for each in told(datagram):
+            churn.hear(each)
+    assert churn.heard == 2
+    churn.lost()
+    assert churn.heard == 3
