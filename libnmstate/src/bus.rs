@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Runtime};
 use zbus::Connection;
 use zbus::zvariant::OwnedValue;
 
@@ -17,26 +18,43 @@ pub(crate) fn bounded<T>(
     seconds: f64,
     question: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
+    bounded_by(&runtime()?, whom, seconds, question)
+}
+
+/// The same on a runtime that lives longer.
+pub(crate) fn bounded_by<T>(
+    runtime: &Runtime,
+    whom: &str,
+    seconds: f64,
+    question: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let within = duration(seconds)?;
+    runtime.block_on(async {
+        tokio::time::timeout(within, question).await.map_err(|_| {
+            Failure::new(
+                "DBus",
+                format!("{whom} did not answer on D-Bus within {seconds} s"),
+            )
+        })?
+    })
+}
+
+pub(crate) fn duration(seconds: f64) -> Result<Duration, Failure> {
     if !SECONDS.contains(&seconds) {
         return Err(Failure::invalid(format!(
             "timeout_seconds: {seconds} is out of range"
         )));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// For one thread at a time, which runs it where it waits.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
-        .map_err(|error| Failure::new("DBus", error.to_string()))?;
-    runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs_f64(seconds), question)
-            .await
-            .map_err(|_| {
-                Failure::new(
-                    "DBus",
-                    format!("{whom} did not answer on D-Bus within {seconds} s"),
-                )
-            })?
-    })
+        .map_err(|error| Failure::new("DBus", error.to_string()))
 }
 
 pub(crate) async fn properties(

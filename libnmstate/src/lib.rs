@@ -14,6 +14,7 @@ mod hostname;
 mod lines;
 mod networkmanager;
 mod policy;
+mod signals;
 mod state;
 mod systemd;
 
@@ -45,5 +46,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(systemd::unit_wants, module)?)?;
     module.add_function(wrap_pyfunction!(systemd::reload_units, module)?)?;
     module.add_function(wrap_pyfunction!(systemd::restart_unit, module)?)?;
+    module.add_class::<signals::Signals>()?;
     Ok(())
 }

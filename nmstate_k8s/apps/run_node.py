@@ -42,6 +42,7 @@ from nmstate_k8s.domain.host.probes.node import NodeProbes
 from nmstate_k8s.domain.host.protocol import Host
 from nmstate_k8s.domain.host.reading import StateReader
 from nmstate_k8s.domain.host.secrets import Redactor
+from nmstate_k8s.domain.host.signals import SignalWatch
 from nmstate_k8s.domain.host.transaction import Transactions
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES_METADATA
 
@@ -86,7 +87,7 @@ async def run(
         writer = TellingWriter(ClientEnactmentWriter(client), about_node(recorder, settings.node))
         enactments = _enactments(settings, manager, transactions, writer, redactor or Redactor())
         manager.add(Afterwards(takeover, enactments))
-        _report(settings, manager, takeover, reporter, watch)
+        _report(settings, manager, host, takeover, reporter, watch)
         try:
             await manager.run(signals=signals)
         finally:
@@ -157,11 +158,17 @@ def _enactments(
 
 
 def _report(
-    settings: NodeSettings, manager: Manager, takeover: Takeover, reporter: NodeStateReporter, watch: NetlinkWatch
+    settings: NodeSettings,
+    manager: Manager,
+    host: Host,
+    takeover: Takeover,
+    reporter: NodeStateReporter,
+    watch: NetlinkWatch,
 ) -> None:
     own = manager.informer(NODE_STATES_METADATA, field_selector=f"metadata.name={settings.node}")
     own.add_handler(reporter.on_event)
     manager.add(Afterwards(takeover, watch))
+    manager.add(Afterwards(takeover, SignalWatch(host, watch.elsewhere, clock=manager.clock)))
     manager.add(Afterwards(takeover, reporter))
 
 

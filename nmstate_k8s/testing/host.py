@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -60,6 +61,7 @@ class FakeHost:
         self._made = 0
         self.started: Callable[[], None] = lambda: None
         """Runs whenever NetworkManager is about to start, as a unit ordered before it."""
+        self._said = asyncio.Queue[str | HostError]()
         self._failures: dict[str, list[Exception]] = {}
         self._actions: dict[str, Callable[[], None]] = {}
 
@@ -188,6 +190,20 @@ class FakeHost:
     async def name_servers(self) -> list[str]:
         self._called("name_servers")
         return list(self.servers)
+
+    def say(self, *told: str | HostError) -> None:
+        """NetworkManager tells this by itself; an error is the end of the bus."""
+        for each in told:
+            self._said.put_nowait(each)
+
+    async def signals(self) -> AsyncGenerator[str, None]:
+        self._called("signals")
+        yield "listening"
+        while True:
+            told = await self._said.get()
+            if isinstance(told, HostError):
+                raise told
+            yield told
 
     def _called(self, name: str) -> None:
         self.calls.append(name)

@@ -33,6 +33,7 @@ __all__ = [
     "unit_wants",
     "reload_units",
     "restart_unit",
+    "Signals",
     "set_log_level",
 ]
 
@@ -188,6 +189,28 @@ def reload_units(*, timeout_seconds: float = 60.0, log: Log = None) -> None:
 def restart_unit(unit: str, *, timeout_seconds: float = 120.0, log: Log = None) -> str:
     """Restart a unit of systemd and wait for the end: how it ended, `done` where all is well."""
     return _value(log, lambda: _native.restart_unit(unit, timeout_seconds))
+
+
+class Signals:
+    """What NetworkManager tells of by itself and the kernel does not, from now on until it is closed.
+
+    One thread waits, any thread may close it. It needs no caller of libnmstate to be quiet.
+    """
+
+    def __init__(self, *, timeout_seconds: float = 10.0) -> None:
+        """Raises a `DBusError` where there is no bus that answers within these seconds."""
+        self._signals = _native.Signals(timeout_seconds)
+
+    def wait(self, *, timeout_seconds: float = 600.0, log: Log = None) -> str:
+        """What changed: "dns" or "lldp"; empty: nothing did within these seconds (at most 600), or it was closed.
+
+        Raises a `DBusError` where the bus is gone: then whatever happened meanwhile is not told.
+        """
+        return _value(log, lambda: self._signals.wait(timeout_seconds))
+
+    def close(self) -> None:
+        """End the wait that is under way, or else the next one."""
+        self._signals.close()
 
 
 def _value(log: Log, work: Callable[[], tuple[_T, list[tuple[int, str, str]]]]) -> _T:

@@ -1,6 +1,8 @@
 """The host through libnmstate: the only module that imports it.
 
 - libnmstate runs in one worker thread, one call at a time, with the GIL released.
+- Beside it NetworkManager is asked for its name servers, and listened to, each in a thread of its own: these need
+  no libnmstate.
 - It is imported in that thread with the first call: starting up needs no NetworkManager and no 15 MB.
 - Its errors become `HostError`; its log lines go to our log, and with an error to whoever catches it.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, TypeVar
@@ -54,6 +56,7 @@ class LibnmstateHost:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="libnmstate")
         self._asker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dbus")
         """For what is asked of NetworkManager while libnmstate is at work."""
+        self._ear = ThreadPoolExecutor(max_workers=1, thread_name_prefix="signals")
 
     async def show(self) -> bytes:
         return await self._call("show", lambda raw, log: raw.show(log=log))
@@ -120,10 +123,25 @@ class LibnmstateHost:
 
         return await asyncio.get_running_loop().run_in_executor(self._asker, _carry_out, "name_servers", ask)
 
+    async def signals(self) -> AsyncGenerator[str, None]:
+        loop = asyncio.get_running_loop()
+        heard = await loop.run_in_executor(self._ear, _carry_out, "signals", lambda raw, log: raw.Signals())
+        try:
+            yield "listening"
+            while True:
+                # A thread cannot be cancelled: `close` ends its wait.
+                if told := await loop.run_in_executor(
+                    self._ear, _carry_out, "wait", lambda raw, log: heard.wait(log=log)
+                ):
+                    yield told
+        finally:
+            heard.close()
+
     def close(self) -> None:
         """Let the worker end after the call that it is at. Nothing can be asked any more."""
         self._worker.shutdown(wait=False)
         self._asker.shutdown(wait=False)
+        self._ear.shutdown(wait=False)
 
     async def _meant(self, name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
         try:

@@ -5,7 +5,7 @@ States are JSON bytes: most of them are only handed on, kept or compared. All of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import NamedTuple, Protocol
 
 __all__ = ["Checkpoint", "Host", "NetworkManager"]
@@ -103,3 +103,11 @@ class Host(Protocol):
 
     async def name_servers(self) -> list[str]:
         """The DNS servers in use, without waiting for other calls."""
+
+    def signals(self) -> AsyncGenerator[str, None]:
+        """What NetworkManager tells of by itself: "listening" once it is heard, then "dns" or "lldp", for ever.
+
+        One at a time. Close it (`aclosing`) when done.
+
+        :raises HostUnavailable: if there is no bus, or no more.
+        """
