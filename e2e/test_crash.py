@@ -12,7 +12,10 @@ path=/org/freedesktop/NetworkManager
 for i in $(seq 3000); do
     case $(busctl get-property org.freedesktop.NetworkManager $path org.freedesktop.NetworkManager Checkpoints) in
     *Checkpoint/*)
-        kill -9 $(pgrep -f '[n]mstate-handler node') && echo killed && exit 0 ;;
+        kill -9 $(pgrep -f '[n]mstate-handler node') || exit 1
+        AFTERWARDS
+        echo killed
+        exit 0 ;;
     esac
     sleep 0.02
 done
@@ -21,8 +24,12 @@ exit 1
 """
 
 
-def _kill_once_applying(node: Node) -> None:
-    assert node.sh(KILL_AT_CHECKPOINT, timeout=120).strip() == "killed"
+JOURNAL = "/var/k8s_nmstate/journal"
+KEPT = "/var/k8s_nmstate/states.json.unreadable"
+
+
+def _kill_once_applying(node: Node, afterwards: str = ":") -> None:
+    assert node.sh(KILL_AT_CHECKPOINT.replace("AFTERWARDS", afterwards), timeout=120).strip() == "killed"
 
 
 def test_a_good_policy_succeeds_after_its_handler_was_killed(cluster: Cluster, nodes: list[Node]) -> None:
@@ -61,3 +68,18 @@ def test_a_bad_policy_fails_truly_after_its_handler_was_killed(cluster: Cluster,
     assert failing["status"] == "True"
     node.is_again(before, timeout=60)
     eventually(f"{node.name} Ready", lambda: cluster.node_ready(node.name), timeout=90)
+
+
+def test_a_corrupt_journal_keeps_no_handler_from_its_work(cluster: Cluster, nodes: list[Node]) -> None:
+    """The new one rolls back by the checkpoint, keeps the file aside, and applies the policy whole."""
+    node = nodes[-1]
+    desired = {"interfaces": [{"name": "eth1", "type": "ethernet", "state": "up", "mtu": 1480}]}
+    cluster.apply(cluster.policy("corrupt", desired, nodeSelector={"kubernetes.io/hostname": node.name}))
+    try:
+        _kill_once_applying(node, afterwards=f"head -c 100 /dev/zero > {JOURNAL}/states.json")
+        cluster.wait("nncp", "corrupt", "Available", timeout=300)
+        assert node.sh(f"stat -c %s {KEPT}").strip() == "100"
+        assert node.sh("cat /sys/class/net/eth1/mtu").strip() == "1480"
+        assert cluster.enactments("corrupt")[node.name]["status"]["retryCount"] == {"1": 1}
+    finally:
+        node.sh(f"rm -rf {KEPT}")

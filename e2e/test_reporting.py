@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from e2e.kit import Cluster, Node, eventually
 from e2e.kit.cluster import HANDLER_NAMESPACE
 from e2e.kit.metrics import Metrics, handler_metrics
 from e2e.kit.nodestate import ReportWatcher, Seen, at_rest
+from e2e.kit.pace import Pace
 
 Json = dict[str, Any]
 LOOKS, WRITES = "nmstate_handler_state_look_seconds_count", "nmstate_handler_state_writes_total"
@@ -19,9 +21,10 @@ REQUESTS = "rest_client_requests_total"
 DUMMY = "reported1"
 WRITE_SECONDS = 10.0
 WATCHES = 2
-"""Of its enactments and of its report: the server ends each after some minutes, whereupon it is asked for anew."""
-REPORT_SECONDS, TRIALS = 2.0, 4
-"""A machine that is busy with other labs may be late thrice."""
+"""Of its enactments and of its report: the server ends each after five to ten minutes, whereupon it is asked for anew.
+They are counted apart from other requests, as WATCH."""
+REPORT_SECONDS, REFRESH_SECONDS, TRIALS = 2.0, 3.0, 5
+"""What is asked is asked of the median: one trial of five that a busy machine delays says nothing, three do."""
 
 
 @contextmanager
@@ -38,16 +41,29 @@ def has_mtu(mtu: int) -> Callable[[Seen], bool]:
     return lambda seen: seen.interfaces.get(DUMMY, {}).get("mtu") == mtu
 
 
-def test_a_change_is_reported_within_two_seconds_and_churn_seldom(cluster: Cluster, nodes: list[Node]) -> None:
-    """The first change at once; while changes go on one write in ten seconds; the last one is reported too.
+def test_a_change_is_reported_within_two_seconds(cluster: Cluster, nodes: list[Node]) -> None:
+    """After a rest, as a rule of many trials; more only where the machine is slow with everything."""
+    pace, delays = Pace(cluster), list[float]()
+    for trial in range(TRIALS):
+        node = nodes[trial % len(nodes)]
+        with ReportWatcher(cluster, node.name) as reports:
+            at_rest(cluster, node)
+            pace.take()
+            begun = time.monotonic()
+            with dummy(node):
+                shown = reports.wait("the link", lambda seen: DUMMY in seen.interfaces, timeout=20, since=begun)
+            delays.append(shown.at - begun)
+            pace.take()
+    allowed = pace.allows(REPORT_SECONDS)
+    assert statistics.median(delays) <= allowed, f"changes were in the report after {delays} s; {pace}"
 
-    A forced refresh does not wait for its turn, which would come ten seconds later.
+
+def test_churn_is_reported_seldom_and_a_forced_refresh_at_once(cluster: Cluster, nodes: list[Node]) -> None:
+    """While changes go on one write in ten seconds; the last one is reported too.
+
+    A forced refresh does not wait for its turn, which would come ten seconds later. Its time counts from the moment
+    that the API server has the label: consoles read again three seconds after that.
     """
-    delays: list[float] = []
-    while not delays or (min(delays) > REPORT_SECONDS and len(delays) < TRIALS):
-        delays.append(_delay(cluster, nodes[len(delays) % len(nodes)]))
-    assert min(delays) <= REPORT_SECONDS, f"a change was in the report after {delays} s"
-
     node = nodes[0]
     with ReportWatcher(cluster, node.name) as reports:
         before = at_rest(cluster, node)
@@ -59,20 +75,48 @@ def test_a_change_is_reported_within_two_seconds_and_churn_seldom(cluster: Clust
             writes = handler_metrics(node).value(WRITES) - before.value(WRITES)
             assert writes <= 2 + lasted / WRITE_SECONDS, f"{writes:.0f} writes in {lasted:.0f} s of churn"
 
-            node.exec("ip", "link", "set", DUMMY, "mtu", "3000")
-            asked = time.monotonic()
-            cluster.kubectl("label", "nns", node.name, f"nmstate.io/force-nns-refresh={time.time_ns()}", "--overwrite")
-            shown = reports.wait("the MTU, asked for", has_mtu(3000), timeout=20, since=asked)
-            assert shown.at - asked < WRITE_SECONDS / 2
+            pace, delays = Pace(cluster), list[float]()
+            for mtu in range(3000, 3000 + TRIALS):
+                pace.take()
+                begun = time.monotonic()
+                node.exec("ip", "link", "set", DUMMY, "mtu", str(mtu))
+                label = f"nmstate.io/force-nns-refresh={time.time_ns()}"
+                cluster.kubectl("label", "nns", node.name, label, "--overwrite")
+                labelled = time.monotonic()
+                shown = reports.wait("the MTU, asked for", has_mtu(mtu), timeout=20, since=begun)
+                delays.append(shown.at - labelled)
+            allowed = pace.allows(REFRESH_SECONDS)
+            assert statistics.median(delays) <= allowed, f"refreshes were answered after {delays} s; {pace}"
 
 
-def _delay(cluster: Cluster, node: Node) -> float:
-    """Seconds from a link's birth to its report."""
+def test_other_dns_servers_are_reported_within_two_seconds(cluster: Cluster, nodes: list[Node]) -> None:
+    """NetworkManager tells of them, the kernel does not: a look for a change, and not the one of every minute."""
+    pace, delays, node = Pace(cluster), list[float](), nodes[-1]
+    modify = ("nmcli", "device", "modify", "eth1")
     with ReportWatcher(cluster, node.name) as reports:
-        at_rest(cluster, node)
-        begun = time.monotonic()
-        with dummy(node):
-            return reports.wait("the link", lambda seen: DUMMY in seen.interfaces, timeout=20, since=begun).at - begun
+        try:
+            node.exec(*modify, "ipv4.method", "manual", "ipv4.addresses", "198.51.100.9/24", "ipv4.dns", "192.0.2.1")
+            reports.wait("the first server", _resolves_by("192.0.2.1"), timeout=30)
+            for last in range(2, 2 + TRIALS):
+                looks = at_rest(cluster, node).value(LOOKS, cause="change")
+                pace.take()
+                begun = time.monotonic()
+                node.exec(*modify, "ipv4.dns", f"192.0.2.{last}")
+                shown = reports.wait("the server", _resolves_by(f"192.0.2.{last}"), timeout=90, since=begun)
+                delays.append(shown.at - begun)
+                eventually(
+                    "the look is counted as one for a change",
+                    lambda looks=looks: handler_metrics(node).value(LOOKS, cause="change") > looks,
+                    timeout=5,
+                )
+        finally:
+            node.exec("nmcli", "device", "reapply", "eth1")
+    allowed = pace.allows(REPORT_SECONDS)
+    assert statistics.median(delays) <= allowed, f"servers were in the report after {delays} s; {pace}"
+
+
+def _resolves_by(server: str) -> Callable[[Seen], bool]:
+    return lambda seen: server in seen.state.get("dns-resolver", {}).get("running", {}).get("server", [])
 
 
 def test_pods_that_come_and_go_cost_no_look_and_no_write(cluster: Cluster, nodes: list[Node]) -> None:
@@ -115,7 +159,10 @@ def _pod(name: str, image: str, node: str) -> Json:
 
 
 def test_a_look_that_finds_nothing_costs_no_request(cluster: Cluster, nodes: list[Node]) -> None:
-    """The handler looks once a minute; the report keeps its time, and names the versions of the node."""
+    """The handler looks once a minute; the report keeps its time, and names the versions of the node.
+
+    No request at all: that a watch is asked for anew when the server ends it is no matter of the look.
+    """
     for node in nodes:
         at_rest(cluster, node)
     before = {node.name: (handler_metrics(node), cluster.get("nns", node.name)) for node in nodes}
@@ -128,9 +175,10 @@ def test_a_look_that_finds_nothing_costs_no_request(cluster: Cluster, nodes: lis
             every=1,
         )
         after = handler_metrics(node)
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            asked = after.value(REQUESTS, method=method) - before[node.name][0].value(REQUESTS, method=method)
-            assert asked <= (WATCHES if method == "GET" else 0), f"{node.name}: {asked:.0f} {method} requests"
+        asked = after.value(REQUESTS) - before[node.name][0].value(REQUESTS)
+        watches = after.value(REQUESTS, method="WATCH") - before[node.name][0].value(REQUESTS, method="WATCH")
+        assert asked - watches == 0, f"{node.name}: {asked - watches:.0f} requests beside watches"
+        assert watches <= WATCHES
         assert cluster.get("nns", node.name) == before[node.name][1]
         status = before[node.name][1]["status"]
         assert status["hostNetworkManagerVersion"] == node.sh("NetworkManager --version").split("-")[0].strip()

@@ -44,6 +44,8 @@ class Seen(NamedTuple):
     interfaces: dict[str, Json]
     written: str
     """The time that the report itself bears."""
+    state: Json
+    """All of it."""
 
 
 class ReportWatcher:
@@ -90,7 +92,8 @@ class ReportWatcher:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             at, status = time.monotonic(), json.loads(line)["object"].get("status") or {}
-            interfaces = {each["name"]: each for each in status.get("currentState", {}).get("interfaces", [])}
+            state = status.get("currentState", {})
+            interfaces = {each["name"]: each for each in state.get("interfaces", [])}
             with self._news:
-                self.seen.append(Seen(at, interfaces, status.get("lastSuccessfulUpdateTime", "")))
+                self.seen.append(Seen(at, interfaces, status.get("lastSuccessfulUpdateTime", ""), state))
                 self._news.notify_all()

@@ -4,6 +4,8 @@ For each policy, alternating in one run on one node:
   ours   from the start of `kubectl apply` until a watch sees the policy Available for its generation
   alone  libnmstate's own apply and show, called in the handler's container while the handler is idle
 The ratio is ours over alone (medians). Between measurements libnmstate removes what was made.
+  unchanged  a second policy that wants what the node already is, from `kubectl apply` until it is Available; the run
+             ends where the handler's metrics say that the node was touched for it
 Memory: the handler's resident set when idle after the run, and its peak since it started (both in MB).
 """
 
@@ -20,6 +22,7 @@ from typing import Any
 
 from e2e.kit import Cluster, Node, run
 from e2e.kit.cluster import HANDLER_NAMESPACE
+from e2e.kit.metrics import Metrics, handler_metrics
 from e2e.kit.shell import ROOT
 
 __all__ = ["main"]
@@ -140,14 +143,37 @@ class Bench:
         return seconds
 
     def ours(self, name: str, desired: Json) -> float:
+        seconds = self._until_available(name, desired)
+        self._away(desired)
+        return seconds
+
+    def unchanged(self, desired: Json) -> float:
+        """Seconds of a policy that finds the node as it wants it.
+
+        :raises SystemExit: if the node was touched all the same.
+        """
+        self._until_available("first", desired)
+        before = handler_metrics(self.node)
+        seconds = self._until_available("same", desired)
+        after = handler_metrics(self.node)
+        self._away(desired)
+        ended = _grown(before, after, "nmstate_handler_transactions_total", outcome="unchanged")
+        touched = _grown(before, after, "nmstate_handler_stage_seconds_count", stage="journal")
+        if (ended, touched) != (1, 0):
+            raise SystemExit(f"bench: {ended:.0f} transactions ended as unchanged, {touched:.0f} had a journal")
+        return seconds
+
+    def _until_available(self, name: str, desired: Json) -> float:
         policy = self.cluster.policy(name, desired, nodeSelector={"kubernetes.io/hostname": self.node.name})
         with AvailableWatch(self.cluster, name) as watch:
             start = time.monotonic()
             self.cluster.apply(policy)
             watch.wait(300)
+        return watch.at - start
+
+    def _away(self, desired: Json) -> None:
         self.cluster.delete_policies()
         self.in_handler(undo(desired), show=False)
-        return watch.at - start
 
     def memory(self) -> tuple[float, float]:
         """(resident now, resident at most) of the handler in MB."""
@@ -156,6 +182,10 @@ class Bench:
         )
         values = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in text.splitlines()}
         return values["VmRSS"], values["VmHWM"]
+
+
+def _grown(before: Metrics, after: Metrics, name: str, **labels: str) -> float:
+    return after.value(name, **labels) - before.value(name, **labels)
 
 
 def main(argv: list[str]) -> int:
@@ -182,6 +212,7 @@ def main(argv: list[str]) -> int:
                 f"round {number + 1}: {name:14} ours {ours[name][-1]:6.2f} s   alone {alone[name][-1]:6.2f} s",
                 flush=True,
             )
+    unchanged = [bench.unchanged(POLICIES["dummy"]) for _ in range(options.rounds)]
     idle, peak = bench.memory()
 
     figures: dict[str, float] = {"handler_idle_mb": idle, "handler_peak_mb": peak}
@@ -191,6 +222,8 @@ def main(argv: list[str]) -> int:
         key = name.replace("-", "_")
         figures |= {f"{key}_ratio": a / b, f"{key}_seconds": a, f"{key}_alone_seconds": b}
         print(f"{name:14} {a:8.2f} {b:8.2f} {a / b:6.2f}")
+    figures |= {"unchanged_seconds": statistics.median(unchanged), "unchanged_worst_seconds": max(unchanged)}
+    print(f"unchanged      {figures['unchanged_seconds']:8.2f}   (worst {max(unchanged):.2f})")
     print(f"handler: {idle:.0f} MB idle, {peak:.0f} MB at most")
     if options.json:
         print(json.dumps({key: round(value, 3) for key, value in figures.items()}))

@@ -2,7 +2,10 @@
 
 idle      the handler for some minutes in which nothing changes: CPU seconds, requests to the API server, writes
 latency   from `ip link add` on the node until a watch of its NodeNetworkState sees the link, and the same for its
-          removal; each after the report has been at rest
+          removal; each after the report has been at rest. Beside it, how long a bare `kubectl get` takes meanwhile:
+          what a busy machine adds is to be seen
+refresh   from the moment that the API server has a new force-nns-refresh label until a watch sees what changed right
+          before it, while the report's own turn would come ten seconds later
 memory    the handler's resident set when idle, with N more interfaces and after they are gone; and how long a
           look at the node's state takes with them
 A look takes as long as NetworkManager needs to tell of each device: N interfaces are to be had with patience.
@@ -19,6 +22,7 @@ from collections.abc import Callable
 from e2e.kit import Cluster, Node, eventually, run
 from e2e.kit.metrics import handler_metrics
 from e2e.kit.nodestate import ReportWatcher, Seen, at_rest
+from e2e.kit.pace import Pace
 from e2e.kit.shell import ROOT
 
 __all__ = ["main"]
@@ -37,29 +41,56 @@ def idle(cluster: Cluster, node: Node, minutes: float) -> dict[str, float]:
     def used(name: str, **labels: str) -> float:
         return after.value(name, **labels) - before.value(name, **labels)
 
-    requests = {each: used("rest_client_requests_total", method=each) for each in ("GET", "WATCH", "POST", "PATCH")}
+    requests = used("rest_client_requests_total")
+    reads = {each: used("rest_client_requests_total", method=each) for each in ("GET", "WATCH")}
     return {
         "idle_minutes": lasted / 60,
         "idle_cpu_seconds": used("process_cpu_seconds_total"),
         "idle_looks": used(f"{LOOKS}_count"),
-        "idle_requests": sum(requests.values()),
-        "idle_watches": requests["WATCH"],
-        "idle_writes": requests["POST"] + requests["PATCH"],
+        "idle_requests": requests,
+        "idle_watches": reads["WATCH"],
+        "idle_gets": reads["GET"],
+        "idle_writes": requests - sum(reads.values()),
     }
 
 
-def latency(cluster: Cluster, node: Node, trials: int) -> list[float]:
+def latency(cluster: Cluster, node: Node, trials: int, pace: Pace) -> list[float]:
     """Seconds until a link that comes, and one that goes, is in the report."""
     seconds: list[float] = []
     with ReportWatcher(cluster, node.name) as reports:
         for _ in range(trials):
             for verb, there in (("add", True), ("delete", False)):
                 at_rest(cluster, node)
+                pace.take()
                 begun = time.monotonic()
                 node.exec("ip", "link", verb, LINK, *(("type", "dummy") if there else ()))
                 shown = reports.wait(f"{LINK} after {verb}", _shows(LINK, there), timeout=60, since=begun)
                 seconds.append(shown.at - begun)
     return seconds
+
+
+def refresh(cluster: Cluster, node: Node, trials: int) -> list[float]:
+    """Seconds until a forced refresh is answered, each right after a write."""
+    seconds: list[float] = []
+    with ReportWatcher(cluster, node.name) as reports:
+        node.exec("ip", "link", "add", LINK, "type", "dummy")
+        try:
+            reports.wait(LINK, _shows(LINK, True), timeout=60)
+            for mtu in range(3000, 3000 + trials):
+                begun = time.monotonic()
+                node.exec("ip", "link", "set", LINK, "mtu", str(mtu))
+                label = f"nmstate.io/force-nns-refresh={time.time_ns()}"
+                cluster.kubectl("label", "nns", node.name, label, "--overwrite")
+                labelled = time.monotonic()
+                shown = reports.wait(f"MTU {mtu}", _has_mtu(mtu), timeout=60, since=begun)
+                seconds.append(max(0.0, shown.at - labelled))
+        finally:
+            node.exec("ip", "link", "delete", LINK, check=False)
+    return seconds
+
+
+def _has_mtu(mtu: int) -> Callable[[Seen], bool]:
+    return lambda seen: seen.interfaces.get(LINK, {}).get("mtu") == mtu
 
 
 def _shows(link: str, there: bool) -> Callable[[Seen], bool]:
@@ -121,8 +152,8 @@ def main(argv: list[str]) -> int:
         prog="hack/bench report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
-    parser.add_argument("--minutes", type=float, default=2.0, help="of idleness (default 2; 0: none)")
-    parser.add_argument("--trials", type=int, default=3, help="of latency (default 3)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of idleness (default 10; 0: none)")
+    parser.add_argument("--trials", type=int, default=3, help="of latency and of refreshes (default 3; 0: none)")
     parser.add_argument("--interfaces", type=int, default=100, help="how many more (default 100; 0: none)")
     options = parser.parse_args(argv)
 
@@ -137,8 +168,12 @@ def main(argv: list[str]) -> int:
     if options.minutes:
         figures |= idle(cluster, node, options.minutes)
     if options.trials:
-        delays = latency(cluster, node, options.trials)
+        pace = Pace(cluster)
+        delays = latency(cluster, node, options.trials, pace)
         figures |= {"latency_seconds": statistics.median(delays), "latency_worst_seconds": max(delays)}
+        figures |= {"bare_get_seconds": pace.median}
+        answers = refresh(cluster, node, options.trials)
+        figures |= {"refresh_seconds": statistics.median(answers), "refresh_worst_seconds": max(answers)}
     if options.interfaces:
         figures |= many(cluster, node, options.interfaces)
     for name, value in figures.items():

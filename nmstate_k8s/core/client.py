@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from nmstate_k8s.core import wire, writes
-from nmstate_k8s.core.errors import Conflict, Expired, NeverSent, NotFound, Unavailable
+from nmstate_k8s.core.errors import ApiError, Conflict, Expired, NeverSent, NotFound, Unavailable
 from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource
 from nmstate_k8s.core.requester import Requester
 from nmstate_k8s.core.retry import RetryPolicy
@@ -255,14 +255,21 @@ class Client(Requester):
         """
         query = wire.selectors(label_selector, field_selector) | watch_query(resource_version, timeout_seconds)
         request = Request("GET", resource.path(namespace=namespace), query, accept=resource.accept())
-        async with self._transport.stream(request, idle_seconds=self._watch_idle) as stream:
-            self.metrics.request(stream.status, "WATCH", self._host)
-            if stream.status != 200:
-                body = b"\n".join([line async for line in stream.lines])
-                raise wire.failure(request, Response(stream.status, stream.headers, body))
-            async with aclosing(stream.lines) as lines:
-                async for line in lines:
-                    yield decode_watch_line(line, resource, str(request))
+        opened = False
+        try:
+            async with self._transport.stream(request, idle_seconds=self._watch_idle) as stream:
+                opened = True
+                self.metrics.request(stream.status, "WATCH", self._host)
+                if stream.status != 200:
+                    body = b"\n".join([line async for line in stream.lines])
+                    raise wire.failure(request, Response(stream.status, stream.headers, body))
+                async with aclosing(stream.lines) as lines:
+                    async for line in lines:
+                        yield decode_watch_line(line, resource, str(request))
+        except ApiError:
+            if not opened:
+                self.metrics.request("<error>", "WATCH", self._host)
+            raise
 
 
 def _answered(answer: bytes, resource: Resource, dry_run: bool) -> Object:

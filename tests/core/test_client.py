@@ -20,6 +20,7 @@ from nmstate_k8s.core.errors import (
     Throttled,
     Unavailable,
 )
+from nmstate_k8s.core.metrics import Metrics
 from nmstate_k8s.core.objects import Resource
 from nmstate_k8s.core.transport import Response
 from nmstate_k8s.testing.clock import LoopClock
@@ -224,6 +225,28 @@ async def test_a_new_connection_is_one_honest_try() -> None:
     with pytest.raises(Unavailable):
         await client.request("GET", "/readyz", new_connection=True)
     assert len(transport.requests) == 1
+
+
+async def test_watches_are_counted_apart_from_other_reads() -> None:
+    """By what the server said, or that it said nothing: whether an idle process asks for anything can then be seen."""
+    counted = Metrics()
+    transport = ScriptedTransport(
+        [answer(thing("a", version=1))], [(), failure(410, "Expired"), Unavailable("the connection broke")]
+    )
+    client = Client(ClusterConfig("https://x"), clock=LoopClock(), transport=transport, metrics=counted)
+    await client.get(NODES, "a")
+    async with aclosing(client.watch(NODES, resource_version="2")) as events:
+        assert [each async for each in events] == []
+    for error in (Expired, Unavailable):
+        with pytest.raises(error):
+            await anext(client.watch(NODES, resource_version="2"))
+
+    def value(code: str, method: str) -> float | None:
+        labels = {"code": code, "method": method, "host": "x"}
+        return counted.registry.get_sample_value("rest_client_requests_total", labels)
+
+    assert value("200", "GET") == 1
+    assert [value(code, "WATCH") for code in ("200", "410", "<error>")] == [1, 1, 1]
 
 
 async def test_a_watch_gives_events_and_raises_the_servers_error() -> None:
