@@ -37,6 +37,7 @@ from nmstate_k8s.domain.host.lock import NodeLock
 from nmstate_k8s.domain.host.netlink import NetlinkWatch
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost, nmstate_version
 from nmstate_k8s.domain.host.outcome import Outcome
+from nmstate_k8s.domain.host.ovsdb import SOCKET, ovsdb_changes
 from nmstate_k8s.domain.host.parachute.unit import UNITS, RestoreUnit
 from nmstate_k8s.domain.host.probes.node import NodeProbes
 from nmstate_k8s.domain.host.protocol import Host
@@ -168,7 +169,9 @@ def _report(
     own = manager.informer(NODE_STATES_METADATA, field_selector=f"metadata.name={settings.node}")
     own.add_handler(reporter.on_event)
     manager.add(Afterwards(takeover, watch))
-    manager.add(Afterwards(takeover, SignalWatch(host, watch.elsewhere, clock=manager.clock)))
+    database = settings.host / SOCKET.relative_to("/")
+    for listen in (host.signals, lambda: ovsdb_changes(database)):
+        manager.add(Afterwards(takeover, SignalWatch(listen, watch.elsewhere, clock=manager.clock)))
     manager.add(Afterwards(takeover, reporter))
 
 

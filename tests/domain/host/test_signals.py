@@ -87,7 +87,7 @@ async def test_a_bus_that_goes_away_is_told(tmp_path: Path, monkeypatch: pytest.
 async def test_a_signal_is_a_change() -> None:
     """Each; but that we listen at the start is none."""
     host, changes = FakeHost(), list[None]()
-    watch = asyncio.ensure_future(SignalWatch(host, lambda: changes.append(None), clock=LoopClock()).run())
+    watch = asyncio.ensure_future(SignalWatch(host.signals, lambda: changes.append(None), clock=LoopClock()).run())
     await asyncio.sleep(1)
     assert changes == []
     host.say("dns")
@@ -104,7 +104,7 @@ async def test_a_bus_that_is_away_is_asked_seldom_and_its_return_is_a_change() -
     host, changes = FakeHost(), list[None]()
     away = HostUnavailable("NetworkManagerUnavailable", "the bus is away")
     host.fail("signals", away, away)
-    watch = asyncio.ensure_future(SignalWatch(host, lambda: changes.append(None), clock=LoopClock()).run())
+    watch = asyncio.ensure_future(SignalWatch(host.signals, lambda: changes.append(None), clock=LoopClock()).run())
     await asyncio.sleep(100)
     assert host.calls.count("signals") == 3
     assert len(changes) == 1
