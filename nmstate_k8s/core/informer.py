@@ -187,13 +187,14 @@ class Informer:
             self._tell(each)
 
     def _put(self, obj: Object) -> list[Event]:
-        old = self._store.put(obj)
+        old = self._store.get(obj.key)
+        if old is not None and old.uid == obj.uid and old.metadata.resource_version == obj.metadata.resource_version:
+            return []  # the one that was told stays, with what was decoded of it
+        self._store.put(obj)
         if old is None:
             return [Event(None, obj)]
         if old.uid != obj.uid:
             return [Event(old, None), Event(None, obj)]
-        if old.metadata.resource_version == obj.metadata.resource_version:
-            return []
         return [Event(old, obj)]
 
     def _trimmed(self, obj: Object) -> Object:

@@ -143,12 +143,13 @@ class Reflector:
             await self._client.pause(delay)
 
     async def _recover(self, error: CoreError) -> None:
+        watched = bool(self._version)
         relist = isinstance(error, Expired) or (isinstance(error, ApiError) and error.too_large_resource_version)
         if relist or not isinstance(error, ApiError) or isinstance(error, NotFound):
             self._version = ""
         in_vain, self._just_listed = self._just_listed, False
-        if relist and not in_vain:
-            # History is gone, nothing is wrong: list now. Should that not help, wait like everybody.
+        if relist and watched and not in_vain:
+            # History is gone, nothing is wrong: list now. Should that fail or not help, wait like everybody.
             self._log.info("version expired, listing anew", error=str(error))
             return
         delay = self._backoff.next()

@@ -91,7 +91,7 @@ class FaultProxy:
         return [fault for fault in self._faults if not fault.healed.is_set() and fault.chooses(asked)]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        asked = asked_for(request.method, request.path, watch=request.query.get("watch") in ("true", "1"))
+        asked = asked_for(request.method, request.path, request.query)
         self.counts[asked.verb, asked.plural] += 1
         exchange = (request, asked)
         self._open.append(exchange)

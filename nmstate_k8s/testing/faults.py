@@ -6,7 +6,7 @@ when its answer is there, and for each line of a watch. Write another by derivin
 
 import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -42,13 +42,15 @@ class Asked:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    page: str = ""
+    """Which part of a list, as the client asks for it."""
 
     @property
     def writes(self) -> bool:
         return self.verb in WRITES
 
 
-def asked_for(method: str, path: str, *, watch: bool) -> Asked:
+def asked_for(method: str, path: str, query: Mapping[str, str]) -> Asked:
     """What a request to this path wants; a path that is no object's has its whole as kind."""
     parts = path.strip("/").split("/")
     rest = parts[2:] if parts[0] == "api" else parts[3:] if parts[0] == "apis" else []
@@ -57,12 +59,13 @@ def asked_for(method: str, path: str, *, watch: bool) -> Asked:
         namespace, rest = rest[1], rest[2:]
     plural, name, subresource = ([*rest, "", "", ""] if rest else [path, "", ""])[:3]
     if method == "GET":
-        verb = "watch" if watch else "get" if name else "list"
+        verb = "watch" if query.get("watch") in ("true", "1") else "list" if rest and not name else "get"
     elif method == "DELETE":
         verb = "delete" if name else "deletecollection"
     else:
         verb = _VERBS.get(method, method.lower())
-    return Asked(verb, plural, namespace, name, subresource)
+    page = f"{query.get('limit', '')}/{query.get('continue', '')}" if verb == "list" else ""
+    return Asked(verb, plural, namespace, name, subresource, page)
 
 
 @dataclass(frozen=True)
@@ -219,10 +222,10 @@ class OlderList(Fault):
     first: dict[str, Reply] = field(default_factory=dict)
 
     async def after(self, asked: Asked, reply: Reply) -> Reply:
-        if asked.verb != "list":
+        if asked.verb != "list" or reply.status != 200:
             return reply
         self.hit()
-        return self.first.setdefault(f"{asked.plural}/{asked.namespace}", reply)
+        return self.first.setdefault(f"{asked.plural}/{asked.namespace}/{asked.page}", reply)
 
 
 class Frozen(OlderList):

@@ -37,6 +37,7 @@ class ServerModel:
         self.counts: Counter[tuple[str, str]] = Counter()
         """How often something was asked for, by verb and plural."""
         self._forgotten = 0
+        self._compactions = 0
         self._made = 0
         self._history: list[_Change] = []
         self._pages: dict[str, tuple[list[Json], int]] = {}
@@ -71,6 +72,7 @@ class ServerModel:
     def forget(self) -> None:
         """History is compacted, pages that were begun too."""
         self._forgotten = self.version
+        self._compactions += 1
         self._history.clear()
         self._pages.clear()
 
@@ -132,7 +134,7 @@ class ServerModel:
 
     @asynccontextmanager
     async def _exchange(self, request: Request) -> AsyncIterator[tuple[Asked, "asyncio.Future[None]"]]:
-        asked = asked_for(request.method, request.path, watch="watch" in request.query)
+        asked = asked_for(request.method, request.path, request.query)
         self.counts[asked.verb, asked.plural] += 1
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         exchange = (asked, end)
@@ -199,10 +201,13 @@ class ServerModel:
     async def _lines(
         self, asked: Asked, version: int, end: "asyncio.Future[None]", idle_seconds: float
     ) -> AsyncGenerator[bytes, None]:
+        if version < self._forgotten:  # it was forgotten between the question and the answer
+            yield b'{"type":"ERROR","object":' + status(410, "Expired") + b"}"
+            return
         at = next((i for i, change in enumerate(self._history) if change.version > version), len(self._history))
-        forgotten = self._forgotten
+        compactions = self._compactions
         while True:
-            while at < len(self._history) and forgotten == self._forgotten:
+            while at < len(self._history) and compactions == self._compactions:
                 change = self._history[at]
                 at += 1
                 held = self._through(asked, changed(change.kind, change.object))
@@ -213,7 +218,7 @@ class ServerModel:
                     if last.line:
                         yield last.line
                     raise Unavailable("the connection broke") from None
-            if forgotten != self._forgotten:
+            if compactions != self._compactions:
                 return  # the server ends watches when it has lost track of them
             await self._bounded(_wait(self._news), end, idle_seconds, Silent)
 

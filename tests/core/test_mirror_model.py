@@ -190,6 +190,8 @@ class MirrorMachine(RuleBasedStateMachine):
         assert self.server.counts.total() - asked < 60, "a busy loop"
 
     def _in_step(self) -> bool:
+        if self.informer.version != self.server.version:
+            return False
         have = {key.name: obj.metadata.resource_version for key, obj in self.told.items()}
         return have == {name: obj["metadata"]["resourceVersion"] for name, obj in self.server.objects.items()}
 

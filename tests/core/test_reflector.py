@@ -131,6 +131,24 @@ async def test_a_server_that_always_says_expired_is_not_hammered() -> None:
         assert seen.transport.lists < 40
 
 
+async def test_a_list_that_always_says_expired_is_not_hammered() -> None:
+    """There was no version yet that could have grown old: the server is ill, and the waits grow."""
+    async with informer([failure(410, "Expired")] * 999, []) as seen:
+        await asyncio.sleep(600)
+        assert seen.transport.lists < 80
+
+
+async def test_an_object_that_did_not_change_stays_the_one_that_was_told() -> None:
+    """What was decoded of it is not thrown away by a further list, nor by an event that comes twice."""
+    answers = [listing([A1], 1), listing([thing("a", version=1), B2], 9)]
+    async with informer(answers, [[changed("ADDED", thing("a", version=1)), error(410, "Expired")]]) as seen:
+        told_of: list[Event] = []
+        seen.informer.add_handler(told_of.append)
+        await until(lambda: len(seen.events) == 2, 300)
+        assert seen.events == [">a1!", ">b2"]
+        assert seen.informer.store.get(told_of[0].key) is told_of[0].new
+
+
 async def test_throttling_means_wait_not_list() -> None:
     """429 says when to come again, with the version that we have."""
     slow = failure(429, "TooManyRequests", **{"Retry-After": "30"})
