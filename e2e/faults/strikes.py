@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from e2e.faults.scene import FULL, Scene
 from e2e.faults.story import Story
@@ -167,11 +168,15 @@ def _writable_again(scene: Scene, story: Story) -> None:
     scene.node.sh(_WRITABLE)
 
 
-def _clock(seconds: int) -> Callable[[Scene], None]:
-    def hit(scene: Scene) -> None:
-        scene.node.sh(f"date -s @{int(time.time()) + seconds} >/dev/null")
+def _clock_forward(scene: Scene) -> None:
+    scene.node.sh(f"date -s @{int(time.time()) + HOUR} >/dev/null")
 
-    return hit
+
+def _clock_behind(scene: Scene) -> None:
+    """An hour, or as far as the lab is old: before that no certificate of it is valid, and no node is heard."""
+    made = scene.cluster.get("namespace", "kube-system")["metadata"]["creationTimestamp"]
+    age = time.time() - datetime.fromisoformat(made).timestamp()
+    scene.node.sh(f"date -s @{int(time.time() - min(HOUR, age))} >/dev/null")
 
 
 def _clock_back(scene: Scene, story: Story) -> None:
@@ -194,7 +199,7 @@ _ALL = (
     Strike("out-of-memory", _shell(_OUT_OF_MEMORY), tells="interrupted"),
     Strike("disk-full", _shell(_FILL), _room_again),
     Strike("disk-read-only", _shell(_READ_ONLY), _writable_again),
-    Strike("clock-forward", _clock(HOUR), _clock_back),
-    Strike("clock-back", _clock(-HOUR), _clock_back),
+    Strike("clock-forward", _clock_forward, _clock_back),
+    Strike("clock-back", _clock_behind, _clock_back),
 )
 STRIKES: Mapping[str, Strike] = {strike.name: strike for strike in _ALL}
