@@ -1,4 +1,4 @@
-"""Fixtures for everybody: a real API server for a whole run, a client of it, a clock."""
+"""Fixtures for everybody: a guard of the event loop, a real API server for a whole run, a client of it, a clock."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -10,6 +10,7 @@ import pytest_asyncio
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.clock import LoopClock
+from nmstate_k8s.testing.loopguard import LoopGuard
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,6 +23,17 @@ def main_loop() -> Iterator[None]:
     yield
     asyncio.set_event_loop(None)
     loop.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test fails on whatever of our code blocked its loop, also if an error of it would have been caught."""
+    if request.node.get_closest_marker("asyncio") is None:
+        yield
+        return
+    with LoopGuard(["nmstate_k8s"], free=["nmstate_k8s.testing"]) as guard:
+        yield
+    guard.check()
 
 
 @pytest.fixture(scope="session")

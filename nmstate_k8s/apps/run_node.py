@@ -86,14 +86,15 @@ async def run(
         manager.add_ready_check("takeover", takeover.problem)
         manager.add(takeover, stage=Stage.SERVERS)
         writer = TellingWriter(ClientEnactmentWriter(client), about_node(recorder, settings.node))
-        enactments = _enactments(settings, manager, transactions, writer, redactor or Redactor())
+        node = Node(settings.node, await asyncio.to_thread(boot_id))
+        enactments = _enactments(settings, node, manager, transactions, writer, redactor or Redactor())
         manager.add(Afterwards(takeover, enactments))
         _report(settings, manager, host, takeover, reporter, watch)
         try:
             await manager.run(signals=signals)
         finally:
             await transactions.wait_idle()
-            takeover.release()
+            await asyncio.to_thread(takeover.release)
 
 
 def _transactions(
@@ -140,11 +141,16 @@ def _parachute(settings: NodeSettings, host: Host) -> RestoreUnit:
 
 
 def _enactments(
-    settings: NodeSettings, manager: Manager, transactions: Transactions, writer: EnactmentWriter, redactor: Redactor
+    settings: NodeSettings,
+    node: Node,
+    manager: Manager,
+    transactions: Transactions,
+    writer: EnactmentWriter,
+    redactor: Redactor,
 ) -> Controller:
-    enactments = manager.informer(ENACTMENTS, label_selector=node_selector(settings.node))
+    enactments = manager.informer(ENACTMENTS, label_selector=node_selector(node.name))
     reconciler = EnactmentReconciler(
-        node=Node(settings.node, boot_id()),
+        node=node,
         store=enactments.store,
         writer=writer,
         transactions=transactions,

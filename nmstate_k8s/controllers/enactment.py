@@ -48,7 +48,7 @@ class Transactions(Protocol):
     def interrupted(self, transaction_id: str) -> Interrupted | None:
         """What became of a transaction that ended without its handler, until it is told."""
 
-    def told(self, transaction_id: str) -> None:
+    async def told(self, transaction_id: str) -> None:
         """The enactment says what became of it."""
 
 
@@ -171,7 +171,7 @@ class EnactmentReconciler:
         except NotFound:
             _log.info("the enactment is gone, its result is not told", enactment=target.name)
         memory.untold = None
-        self.transactions.told(status.transaction_id)
+        await self.transactions.told(status.transaction_id)
         return None if delay is None else Result(requeue_after=delay)
 
     def _assigned(self, enactment: Object, memory: _Memory) -> Assignment:

@@ -94,7 +94,7 @@ class Cluster:
     def interrupted(self, transaction_id: str) -> Interrupted | None:
         return self.interruptions.get(transaction_id)
 
-    def told(self, transaction_id: str) -> None:
+    async def told(self, transaction_id: str) -> None:
         self.interruptions.pop(transaction_id, None)
 
 

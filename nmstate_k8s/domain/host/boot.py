@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 
 __all__ = ["boot_id", "milliseconds_since_boot"]
 
 
+@cache
 def boot_id() -> str:
     """A new one with each boot, the same in every container."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

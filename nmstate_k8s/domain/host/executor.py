@@ -95,17 +95,17 @@ class Executor:
         """
         return await self._table[type(request)](request)
 
-    def is_open(self) -> bool:
+    async def is_open(self) -> bool:
         """Whether a journal is open."""
-        return self._journal.folder.exists()
+        return await asyncio.to_thread(self._journal.folder.exists)
 
-    def interrupted(self) -> Interrupted | None:
+    async def interrupted(self) -> Interrupted | None:
         """A change that was taken back without its handler, and not told yet."""
-        return self._journal.interrupted()
+        return await asyncio.to_thread(self._journal.interrupted)
 
-    def told(self) -> None:
+    async def told(self) -> None:
         """Its enactment says so."""
-        self._journal.told()
+        await asyncio.to_thread(self._journal.told)
 
     # --- Before anything is changed ---------------------------------------------------------------------------
 
@@ -152,7 +152,8 @@ class Executor:
             return requests.TakenBack(bytes(states.before)) if states else None
         states = await asyncio.to_thread(self._journal.states)
         manager = await self._host.networkmanager()
-        return requests.Leftover(record, states, manager, self._journal.taken(), self._boot())
+        taken = await asyncio.to_thread(self._journal.taken)
+        return requests.Leftover(record, states, manager, taken, self._boot())
 
     async def _write_journal(self, request: requests.WriteJournal) -> None:
         await asyncio.to_thread(self._journal.open, request.record, request.before, request.desired)
@@ -176,7 +177,8 @@ class Executor:
             self._network_changed()
 
     async def _find_checkpoints(self, _: requests.FindCheckpoints) -> requests.Standing:
-        return requests.Standing(await self._host.networkmanager(), self._journal.taken())
+        manager = await self._host.networkmanager()
+        return requests.Standing(manager, await asyncio.to_thread(self._journal.taken))
 
     async def _run_probes(self, request: requests.RunProbes) -> Any:
         runner, seconds = self._probes(request.plan), request.plan.total_seconds
@@ -222,7 +224,7 @@ class Executor:
 
     async def _put_back_files(self, _: requests.PutBackFiles) -> None:
         root, copies = self._journal.root, self._journal.folder / "files"
-        if not copies.is_dir():
+        if not await asyncio.to_thread(copies.is_dir):
             raise HostError("JournalIncomplete", "the copies of files are missing in the journal, none is put back")
         if paths := await asyncio.to_thread(differing, root, OUTSIDE, copies):
             _log.info("files put back", files=[str(path) for path in paths])

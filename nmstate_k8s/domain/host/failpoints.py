@@ -64,18 +64,18 @@ class Failpoints:
 
         :raises FailpointReached: if it was `error`.
         """
-        action = self._action(name)
-        if action is None or (action.startswith("once:") and not self._first_time(name)):
+        action = await self._asked(name)
+        if action is None or (action.startswith("once:") and not await self._first_time(name)):
             return False
         verb = action.removeprefix("once:")
         _log.warning("failpoint", name=name, action=verb)
-        self._remember(f"{name}.reached")
+        await self._remember(f"{name}.reached")
         if verb == "kill":
             os._exit(_KILLED)  # SIGKILL from itself does nothing to the first process of a container
         elif verb == "stop":
             _hang()
         elif verb == "hold":
-            while self._action(name) == action:  # noqa: ASYNC110 - it is a file that lets go
+            while await self._asked(name) == action:  # noqa: ASYNC110 - it is a file that lets go
                 await asyncio.sleep(_LOOK_AGAIN)
         elif verb == "error":
             raise FailpointReached(f"failpoint {name}")
@@ -83,27 +83,29 @@ class Failpoints:
             await asyncio.sleep(float(verb.removeprefix("delay:")))
         return verb == "skip"
 
-    def _action(self, name: str) -> str | None:
+    async def _asked(self, name: str) -> str | None:
         if not self.from_file or self.folder is None:
             return self.actions.get(name)
         try:
-            return _parsed((self.folder / "armed").read_text()).get(name)
+            return _parsed(await asyncio.to_thread((self.folder / "armed").read_text)).get(name)
         except FileNotFoundError:
             return None
 
-    def _first_time(self, name: str) -> bool:
-        return self.folder is None or self._remember(name)
+    async def _first_time(self, name: str) -> bool:
+        return self.folder is None or await self._remember(name)
 
-    def _remember(self, name: str) -> bool:
+    async def _remember(self, name: str) -> bool:
         """Whether it was not known before."""
-        if self.folder is None:
-            return True
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            (self.folder / name).touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
+        return self.folder is None or await asyncio.to_thread(_made, self.folder / name)
+
+
+def _made(file: Path) -> bool:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _parsed(text: str) -> dict[str, str]:

@@ -27,8 +27,7 @@ class NodeLock:
 
     async def acquire(self, *, retry_seconds: float = 1.0) -> None:
         """Wait until no other process holds it. Cancelling gives up waiting."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = await asyncio.to_thread(self._open)
         told = False
         try:
             while not _locked(file):
@@ -40,6 +39,10 @@ class NodeLock:
             os.close(file)
             raise
         self._file = file
+
+    def _open(self) -> int:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def release(self) -> None:
         """Let the next one in. The file stays: removing it would let two hold different files."""

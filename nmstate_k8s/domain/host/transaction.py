@@ -79,11 +79,11 @@ class Transactions:
         found = self._interrupted.get(transaction_id) or self._interrupted.get("")
         return found and found._replace(transaction=transaction_id)
 
-    def told(self, transaction_id: str) -> None:
+    async def told(self, transaction_id: str) -> None:
         """The enactment says what became of it."""
         known = self._interrupted.pop(transaction_id, None) or self._interrupted.pop("", None)
         if known and not self._interrupted:
-            self._executor.told()
+            await self._executor.told()
 
     async def wait_idle(self) -> None:
         """Return when no transaction is under way."""
@@ -105,13 +105,13 @@ class Transactions:
             return outcome
 
     async def _whole(self, state: State, entry: str, transaction_id: str) -> Outcome:
-        if state.task is not None and self._executor.is_open():
+        if state.task is not None and await self._executor.is_open():
             recovered = await self._drive(State(None), "recover", transaction_id)
             if recovered.fault is not None:
                 return recovered
-            self._executor.told()  # by the outcome of that attempt
+            await self._executor.told()  # by the outcome of that attempt
         outcome = await self._drive(state, entry, transaction_id)
-        if state.task is None and (found := self._executor.interrupted()):
+        if state.task is None and (found := await self._executor.interrupted()):
             self._interrupted[found.transaction] = found
         return outcome
 

@@ -137,7 +137,7 @@ async def test_a_record_that_cannot_be_read_counts_as_a_failed_attempt(
     interrupted = transactions.interrupted("t1")
     assert interrupted is not None
     assert interrupted.transaction == "t1"
-    transactions.told("t1")
+    await transactions.told("t1")
     assert transactions.interrupted("t2") is None
 
 
@@ -171,7 +171,7 @@ async def test_what_the_restore_unit_left_may_be_corrupt(rig: Any, task: Any, na
     assert (await transactions.recover()).succeeded
     assert rig.host.state == before
     assert transactions.interrupted("t1") is not None
-    transactions.told("t1")
+    await transactions.told("t1")
     assert not (rig.folder / "restored").exists()
     assert (await transactions.run(task(MTU))).succeeded
 

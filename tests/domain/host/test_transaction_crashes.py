@@ -79,7 +79,7 @@ async def test_power_cut_between_any_two_steps_ends_as_before_or_as_desired(
         assert interrupted.why == "boot"
         assert rig.host.state == before
         assert rig.transactions().interrupted("t1") is None, "known from the recovery on"
-        transactions.told("t1")
+        await transactions.told("t1")
     assert rig.host.state == before or (good and mtu(rig.host) == 1400)
     assert rig.journal.interrupted() is None
 

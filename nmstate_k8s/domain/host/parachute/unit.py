@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib import resources
 from pathlib import Path
 from typing import Protocol
@@ -50,7 +51,7 @@ class RestoreUnit:
             return False
         try:
             known = UNIT in await self._units.unit_wants(NETWORKMANAGER)
-            if self._written() or not known:
+            if await asyncio.to_thread(self._written) or not known:
                 await self._units.reload_units()
                 known = UNIT in await self._units.unit_wants(NETWORKMANAGER)
         except HostError as error:

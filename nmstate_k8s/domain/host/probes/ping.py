@@ -37,9 +37,9 @@ class PingProbe:
         self._gateways = gateways
 
     async def attempt(self, change: Change) -> None:
-        gateway = _first(self._gateways, self._family)
+        gateway = await _first(self._gateways, self._family)
         if gateway is None:
-            if self._family == "ipv6" and (interface := _without_ipv6(change, self._gateways)):
+            if self._family == "ipv6" and (interface := await _without_ipv6(change, self._gateways)):
                 raise ProbeSkipped(f"the desired state has no IPv6 on {interface}")
             raise ProbeFailed(f"there is no default gateway for {_SPOKEN[self._family]} in the main table")
         try:
@@ -51,14 +51,14 @@ class PingProbe:
             ) from error
 
 
-def _without_ipv6(change: Change, gateways: Gateways) -> str:
+async def _without_ipv6(change: Change, gateways: Gateways) -> str:
     """The interface with IPv4's default route, if the desired state takes IPv6 away from it."""
-    ipv4 = _first(gateways, "ipv4")
+    ipv4 = await _first(gateways, "ipv4")
     return ipv4.interface if ipv4 and withdraws_ipv6(change, ipv4.interface) else ""
 
 
-def _first(gateways: Gateways, family: Family) -> Gateway | None:
+async def _first(gateways: Gateways, family: Family) -> Gateway | None:
     try:
-        return next(iter(gateways(_SOCKET[family])), None)
+        return next(iter(await asyncio.to_thread(gateways, _SOCKET[family])), None)
     except OSError as error:
         raise ProbeFailed(f"the routes cannot be read: {error}") from error
