@@ -16,7 +16,7 @@ from nmstate_k8s.core import wire, writes
 from nmstate_k8s.core.errors import ApiError, Conflict, Expired, NeverSent, NotFound, Unavailable
 from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource
 from nmstate_k8s.core.requester import Requester
-from nmstate_k8s.core.retry import RetryPolicy
+from nmstate_k8s.core.retry import NO_RETRY, RetryPolicy
 from nmstate_k8s.core.transport import Request, Response
 from nmstate_k8s.core.watching import WatchEvent, decode_watch_line, watch_query
 
@@ -75,6 +75,26 @@ class Client(Requester):
             token = page.continue_
             if not token:
                 return ObjectList(tuple(items), page.resource_version)
+
+    async def has_come_to(
+        self,
+        resource: Resource,
+        version: str,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> None:
+        """Return if the server has come as far as that version of the kind.
+
+        One that was set back (its etcd restored) accepts a watch from a version of its future, and says nothing to
+        it: no event, no bookmark, no error. It is asked for one object, which costs it next to nothing.
+
+        :raises Unavailable: with `too_large_resource_version`, if it has not; for any other reason it is not known.
+        """
+        query = wire.selectors(label_selector, field_selector)
+        query |= {"limit": "1", "resourceVersion": version, "resourceVersionMatch": "NotOlderThan"}
+        accept = resource.as_metadata().accept(listed=True)
+        await self.request("GET", resource.path(namespace=namespace), query=query, accept=accept, retry=NO_RETRY)
 
     async def create(
         self, resource: Resource, body: Mapping[str, Any], *, field_manager: str = "", dry_run: bool = False

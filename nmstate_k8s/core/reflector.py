@@ -4,6 +4,8 @@
   that fell into a gap are found by comparing the new list with what the sink has.
 * An interrupted watch resumes from the last version seen (bookmarks move it on quietly). Only an expired
   version (410 in any form) or one from the server's future (restored backup) makes it list anew.
+* After a connection broke, or a watch said nothing for longer than bookmarks take, the server is asked whether it
+  has come as far as we have: one that was set back would accept our watch and be silent for ever.
 * Failures are answered with waits that double from 0.5 s to 30 s with jitter; ten healthy seconds of a watch
   reset them. A server that accepts watches and ends them at once is a failure too: no busy loop.
 * `Client.reset_connections` makes it resume at once; `relist` makes it list anew, however well the watch is.
@@ -17,7 +19,16 @@ from typing import Final, NoReturn, Protocol
 import structlog
 
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.errors import ApiError, ConnectionsReset, CoreError, Expired, NotFound, Silent, Throttled
+from nmstate_k8s.core.errors import (
+    ApiError,
+    ConnectionsReset,
+    CoreError,
+    Expired,
+    NotFound,
+    Silent,
+    Throttled,
+    Unavailable,
+)
 from nmstate_k8s.core.objects import ObjectList, Resource
 from nmstate_k8s.core.ratelimit import Backoff
 from nmstate_k8s.core.retry import RetryPolicy
@@ -69,6 +80,8 @@ class Reflector:
         self._fields = field_selector
         self._version = ""
         self._just_listed = False
+        self._set_back = False
+        """Whether the server may have been, since we last heard of it."""
         self._doubted: asyncio.Timeout | None = None
         self._backoff = Backoff()
         self._log = log.bind(resource=resource.plural)
@@ -79,10 +92,16 @@ class Reflector:
             try:
                 if not self._version:
                     await self._list()
+                elif self._set_back:
+                    await self._client.has_come_to(
+                        self._resource, self._version, self._namespace, self._labels, self._fields
+                    )
+                self._set_back = False
                 await self._watch_until_doubted()
             except ConnectionsReset:
                 self._log.info("connections were reset, resuming", version=self._version)
             except Silent:
+                self._set_back = True
                 self._log.debug("the watch was silent, asking anew", version=self._version)
             except CoreError as error:
                 await self._recover(error)
@@ -147,6 +166,7 @@ class Reflector:
         relist = isinstance(error, Expired) or (isinstance(error, ApiError) and error.too_large_resource_version)
         if relist or not isinstance(error, ApiError) or isinstance(error, NotFound):
             self._version = ""
+        self._set_back = self._set_back or isinstance(error, Unavailable)
         in_vain, self._just_listed = self._just_listed, False
         if relist and watched and not in_vain:
             # History is gone, nothing is wrong: list now. Should that fail or not help, wait like everybody.

@@ -5,7 +5,8 @@
 * Everything listens on free loopback ports and keeps its files in one temporary folder, which is removed.
 * There are no controllers: namespaces stay in Terminating, nothing is garbage collected, pods are not run.
   Service accounts are not created for pods either, so a pod can be written without one.
-* The API server can be stopped, killed and started again with its data; etcd can be compacted.
+* The API server can be stopped, killed and started again with its data, or with the certificate of another
+  authority; etcd can be compacted, and set back to what it was.
 
     with ControlPlane.start() as plane:
         plane.install_crds(Path("manifests/crds"))
@@ -34,6 +35,7 @@ __all__ = ["ControlPlane", "MissingBinaries", "find_binary"]
 
 VERSION: Final = "v1.36.3"
 START_SECONDS: Final = 60.0
+HOSTS: Final = ("127.0.0.1", "localhost")
 CRDS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -70,7 +72,8 @@ class ControlPlane:
         self._apiserver_binary = find_binary("kube-apiserver")
         authority = Authority(folder)
         self._authority = authority
-        self._serving = authority.issue("apiserver", "kube-apiserver", hosts=("127.0.0.1", "localhost"))
+        self._trusted = authority.pair.cert
+        self._serving = authority.issue("apiserver", "kube-apiserver", hosts=HOSTS)
         self._admin = authority.issue("admin", "admin", groups=("system:masters",))
         write_key(folder / "service-accounts.key")
         self._etcd_port, self._peer_port, self.port = free_ports(3)
@@ -111,7 +114,7 @@ class ControlPlane:
         """The administrator's kubeconfig, for kubectl and other tools."""
         path = self._folder / "kubeconfig"
         user = {"client-certificate": str(self._admin.cert), "client-key": str(self._admin.key)}
-        cluster = {"server": self.server, "certificate-authority": str(self._authority.pair.cert)}
+        cluster = {"server": self.server, "certificate-authority": str(self._trusted)}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -193,6 +196,34 @@ class ControlPlane:
             if child is not None:
                 child.stop(kill=True)
 
+    def backup(self) -> Path:
+        """All that etcd has now, as a copy of its files. etcd is away for a moment."""
+        assert self._etcd is not None
+        self._etcd.stop()
+        copy = Path(tempfile.mkdtemp(prefix="backup-", dir=self._folder)) / "etcd"
+        shutil.copytree(self._folder / "etcd", copy)
+        self.start_etcd()
+        return copy
+
+    def restore(self, backup: Path) -> None:
+        """Everything as it was at the backup, resource versions too; the API server is killed and started for it."""
+        self.stop()
+        shutil.rmtree(self._folder / "etcd")
+        shutil.copytree(backup, self._folder / "etcd")
+        self.start_etcd()
+        self.start_apiserver()
+
+    def renew_authority(self) -> Path:
+        """A new authority, whose certificate the API server shows from its next start on; the authority's own.
+
+        Clients' certificates stay those of the first one.
+        """
+        names = len(list(self._folder.glob("serving-ca-*.crt")))
+        authority = Authority(self._folder, f"serving-ca-{names}")
+        self._serving = authority.issue(f"apiserver-{names}", "kube-apiserver", hosts=HOSTS)
+        self._trusted = authority.pair.cert
+        return self._trusted
+
     def compact(self) -> int:
         """Make etcd forget all history; the revision that is left."""
         revision = int(self._etcd_call("/v3/maintenance/status")["header"]["revision"])
@@ -240,7 +271,7 @@ class ControlPlane:
     def _config(self, who: Pair) -> ClusterConfig:
         return ClusterConfig(
             server=self.server,
-            ca_file=str(self._authority.pair.cert),
+            ca_file=str(self._trusted),
             cert_file=str(who.cert),
             key_file=str(who.key),
         )

@@ -1,13 +1,13 @@
 """One kind of an API server, in memory: a `Transport` with history, for tests on virtual time.
 
-It lists (in pages, each of one moment), watches from any version that it still remembers, and says Expired or "too
-large" where it does not. Between it and the client the faults of `testing.faults` may strike.
+It lists (in pages, each of one moment), watches from any version that it still remembers, says Expired where it does
+not, and nothing at all to a watch from its future, as the real one does. Between it and the client the faults of `testing.faults` may strike.
 """
 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from nmstate_k8s.core.transport import Request, Response, Stream
 from nmstate_k8s.testing.faults import Asked, Broken, Fault, Reply, asked_for, status
 from nmstate_k8s.testing.transport import changed, listing, thing
 
-__all__ = ["ServerModel"]
+__all__ = ["Backup", "ServerModel"]
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -26,6 +26,13 @@ class _Change(NamedTuple):
     version: int
     kind: str
     object: Json
+
+
+class Backup(NamedTuple):
+    """What an API server's etcd holds at a moment."""
+
+    objects: Mapping[str, Json]
+    version: int
 
 
 class ServerModel:
@@ -75,6 +82,16 @@ class ServerModel:
         self._compactions += 1
         self._history.clear()
         self._pages.clear()
+
+    def backup(self) -> Backup:
+        """All that is there, at the version that it has."""
+        return Backup(dict(self.objects), self.version)
+
+    def restore(self, backup: Backup) -> None:
+        """Set back: connections break, and versions that were given out have not happened. Nothing older is known."""
+        self.objects, self.version = dict(backup.objects), backup.version
+        self.forget()
+        self._end(Unavailable("the connection broke"))
 
     def _happened(self, kind: str, obj: Json) -> None:
         self.version += 1
@@ -180,15 +197,18 @@ class ServerModel:
         version = int(request.query["resourceVersion"])
         if version < self._forgotten:
             return Reply(410, status(410, "Expired"))
-        if version > self.version:
-            message = f"Too large resource version: {version}, current: {self.version}"
-            return Reply(504, json.dumps({"code": 504, "reason": "Timeout", "message": message}).encode())
         return None
+
+    def _too_large(self, request: Request) -> Reply:
+        message = f"Too large resource version: {request.query['resourceVersion']}, current: {self.version}"
+        return Reply(504, json.dumps({"code": 504, "reason": "Timeout", "message": message}).encode())
 
     def _list(self, request: Request) -> Reply:
         token = request.query.get("continue", "")
         if token and token not in self._pages:
             return Reply(410, status(410, "Expired"))
+        if int(request.query.get("resourceVersion", 0)) > self.version:
+            return self._too_large(request)
         items, version = self._pages.pop(token) if token else (list(self.objects.values()), self.version)
         limit = int(request.query.get("limit", 0)) or len(items)
         page, rest, following = items[:limit], items[limit:], ""
@@ -210,6 +230,8 @@ class ServerModel:
             while at < len(self._history) and compactions == self._compactions:
                 change = self._history[at]
                 at += 1
+                if change.version < version + (change.kind != "BOOKMARK"):
+                    continue  # the watch is from the future of a server that was set back
                 held = self._through(asked, changed(change.kind, change.object))
                 try:
                     for line in await self._bounded(held, end, idle_seconds, Silent):

@@ -7,7 +7,8 @@
 
 Answers and streams are used up in order; an exception among them is raised, a number in a stream is a wait
 in seconds. A stream ends after its last line, unless that is `OPEN`; when the script is over, requests are
-refused and watches stay open, silent. `requests` tells what was asked.
+refused and watches stay open, silent. `requests` tells what was asked. Whether the server has come to a version
+(`Client.has_come_to`) it has, always.
 """
 
 import asyncio
@@ -78,10 +79,13 @@ class ScriptedTransport:
     @property
     def lists(self) -> int:
         """How many lists were asked for."""
-        return sum(each.method == "GET" and "watch" not in each.query for each in self.requests)
+        gets = [each.query for each in self.requests if each.method == "GET"]
+        return sum("watch" not in query and "resourceVersionMatch" not in query for query in gets)
 
     async def send(self, request: Request, *, timeout: float, new_connection: bool = False) -> Response:
         self.requests.append(request)
+        if "resourceVersionMatch" in request.query:
+            return listing([], int(request.query["resourceVersion"]))
         if not self.answers:
             raise NeverSent("the script is over", request=str(request))
         said = self.answers.pop(0)
