@@ -1,7 +1,8 @@
 """One kind of an API server, in memory: a `Transport` with history, for tests on virtual time.
 
 It lists (in pages, each of one moment), watches from any version that it still remembers, says Expired where it does
-not, and nothing at all to a watch from its future, as the real one does. Between it and the client the faults of `testing.faults` may strike.
+not, and nothing at all to a watch from its future, as the real one does. Between it and the client the faults of
+`testing.faults` may strike.
 """
 
 import asyncio

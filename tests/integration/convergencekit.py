@@ -102,7 +102,7 @@ class Mirrors:
         """
         try:
             async with asyncio.timeout(seconds):
-                while not await self.in_step(world):
+                while not await self.in_step(world):  # noqa: ASYNC110 - the world has no event to wait for
                     await asyncio.sleep(0.1)
         except TimeoutError:
             there = {kind.plural: await world.look(kind) for kind in KINDS}

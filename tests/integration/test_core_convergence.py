@@ -247,7 +247,7 @@ async def test_another_certificate_of_another_authority(tmp_path: Path) -> None:
     with ControlPlane.start() as plane:
         install(plane, tmp_path)
         trusted = tmp_path / "ca.crt"
-        first = Path(plane.config.ca_file).read_text()
+        first = authority(plane)
         trusted.write_text(first)
         async with Mirrors.run(replace(plane.config, ca_file=str(trusted))) as mirrors:
             second = plane.renew_authority().read_text()
@@ -285,13 +285,19 @@ async def test_memory_is_flat_over_many_reconnects(plane: ControlPlane) -> None:
         await reconnect(RECONNECTS - RECONNECTS // 3)
         after = resident_kib()
         print(
-            f"{RECONNECTS} reconnects of {watched} watches in {time.monotonic() - started:.0f} s: {before} KiB, then {after}"
+            f"{RECONNECTS} reconnects of {watched} watches in {time.monotonic() - started:.0f} s: "
+            f"{before} KiB, then {after}"
         )
         assert after - before < max(2048, before * 0.03)
         await until(lambda: open_files() <= files + 2 and len(asyncio.all_tasks()) <= tasks + 2, 30)
         await world.change("after many reconnects")
         await mirrors.converge(world)
         assert not mirrors.lists()
+
+
+def authority(plane: ControlPlane) -> str:
+    """The certificate that clients have to trust."""
+    return Path(plane.config.ca_file).read_text()
 
 
 def resident_kib() -> int:
