@@ -16,7 +16,7 @@ class CountingTransport:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.asked: Counter[tuple[str, str]] = Counter()
-        """How often something was asked for, by verb and plural. Each page of a list counts; `Client.has_come_to` is a "check"."""
+        """How often something was asked for, by verb and plural: each page of a list; a "check" is `has_come_to`."""
         self.answered: Counter[tuple[str, str]] = Counter()
         """How often there was an answer of 2xx."""
 
