@@ -158,14 +158,17 @@ class Informer:
     def replace(self, objects: ObjectList) -> None:
         """The reflector's: this is all there is."""
         events: list[Event] = []
+        before = self._version
         self.came_to(objects.resource_version)
+        # A server that was set back gives its versions out a second time, for something else.
+        unique = self._version >= before
         self._lists = self._lists_begun
         fresh = {obj.key: obj for obj in map(self._trimmed, objects.items)}
         for key in tuple(self._store):
             if key not in fresh:
                 events.append(Event(self._store.remove(key), None))
         for obj in fresh.values():
-            events += self._put(obj)
+            events += self._put(obj, versions_are_unique=unique)
         initial = not self._synced.is_set()
         for event in events:
             self._tell(event._replace(initial=initial))
@@ -186,9 +189,9 @@ class Informer:
         for each in events:
             self._tell(each)
 
-    def _put(self, obj: Object) -> list[Event]:
+    def _put(self, obj: Object, *, versions_are_unique: bool = True) -> list[Event]:
         old = self._store.get(obj.key)
-        if old is not None and old.uid == obj.uid and old.metadata.resource_version == obj.metadata.resource_version:
+        if old is not None and (versions_are_unique or old == obj) and _version(old) == _version(obj):
             return []  # the one that was told stays, with what was decoded of it
         self._store.put(obj)
         if old is None:
@@ -220,3 +223,8 @@ class Informer:
                 object=str(event.key),
                 handler=getattr(handler, "__qualname__", repr(handler)),
             )
+
+
+def _version(obj: Object) -> tuple[str, str]:
+    """Which object it is, and as of when."""
+    return obj.uid, obj.metadata.resource_version

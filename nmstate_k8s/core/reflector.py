@@ -24,6 +24,7 @@ from nmstate_k8s.core.errors import (
     ConnectionsReset,
     CoreError,
     Expired,
+    Invalid,
     NotFound,
     Silent,
     Throttled,
@@ -90,13 +91,7 @@ class Reflector:
         """Mirror until cancelled."""
         while True:
             try:
-                if not self._version:
-                    await self._list()
-                elif self._set_back:
-                    await self._client.has_come_to(
-                        self._resource, self._version, self._namespace, self._labels, self._fields
-                    )
-                self._set_back = False
+                await self._find_a_beginning()
                 await self._watch_until_doubted()
             except ConnectionsReset:
                 self._log.info("connections were reset, resuming", version=self._version)
@@ -111,6 +106,14 @@ class Reflector:
         self._version = ""
         if self._doubted is not None and not self._doubted.expired():
             self._doubted.reschedule(asyncio.get_running_loop().time())
+
+    async def _find_a_beginning(self) -> None:
+        """There is a version that a watch can go on from: ours if the server has come to it, else a list's."""
+        if self._version and self._set_back:
+            await self._client.has_come_to(self._resource, self._version, self._namespace, self._labels, self._fields)
+        if not self._version:  # as it was, or `relist` was asked for meanwhile
+            await self._list()
+        self._set_back = False
 
     async def _watch_until_doubted(self) -> None:
         """Ends as the watch does, or when `relist` was asked for."""
@@ -164,8 +167,8 @@ class Reflector:
     async def _recover(self, error: CoreError) -> None:
         watched = bool(self._version)
         relist = isinstance(error, Expired) or (isinstance(error, ApiError) and error.too_large_resource_version)
-        if relist or not isinstance(error, ApiError) or isinstance(error, NotFound):
-            self._version = ""
+        if relist or not isinstance(error, ApiError) or isinstance(error, NotFound | Invalid):
+            self._version = ""  # what was asked for makes no sense there, or not any more
         self._set_back = self._set_back or isinstance(error, Unavailable)
         in_vain, self._just_listed = self._just_listed, False
         if relist and watched and not in_vain:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.errors import Unavailable
 from nmstate_k8s.core.informer import Event, Informer
 from nmstate_k8s.core.objects import Resource
+from nmstate_k8s.core.transport import Request, Response
 from nmstate_k8s.testing.clock import LoopClock, until
 from nmstate_k8s.testing.transport import OPEN, ScriptedTransport, changed, failure, listing, thing
 
@@ -31,8 +32,8 @@ def told(event: Event) -> str:
 class Seen:
     """An informer that runs, and everything that it told."""
 
-    def __init__(self, answers: Sequence[Any], streams: Sequence[Any]) -> None:
-        self.transport = ScriptedTransport(answers, streams)
+    def __init__(self, transport: ScriptedTransport) -> None:
+        self.transport = transport
         self.client = Client(
             ClusterConfig("https://x"), clock=LoopClock(), transport=self.transport, watch_idle_seconds=60
         )
@@ -46,10 +47,14 @@ class Seen:
         return sorted(key.name for key in self.informer.store)
 
 
+def informer(answers: Sequence[Any], streams: Sequence[Any]) -> AbstractAsyncContextManager[Seen]:
+    """An informer of a server that plays a script."""
+    return running(Seen(ScriptedTransport(answers, streams)))
+
+
 @asynccontextmanager
-async def informer(answers: Sequence[Any], streams: Sequence[Any]) -> AsyncIterator[Seen]:
-    """An informer that runs in the background."""
-    seen = Seen(answers, streams)
+async def running(seen: Seen) -> AsyncIterator[Seen]:
+    """In the background."""
     task = asyncio.create_task(seen.informer.run())
     try:
         yield seen
@@ -113,6 +118,55 @@ async def test_an_expired_version_is_listed_anew_at_once(stream: Any) -> None:
         assert asyncio.get_running_loop().time() < 1
         assert seen.events[3:] == ["gone1>", "a1>a3", ">new4"]
         assert seen.transport.watches[1] == "9"
+
+
+async def test_a_version_that_a_server_gave_out_twice_does_not_hide_a_change() -> None:
+    """It was set back, and has come to the same version of the object again, with something else in it."""
+    lost, now = thing("a", version=5, data="lost"), thing("a", version=5, data="now")
+    stream = failure(504, "Timeout", "Too large resource version: 9, current: 6")
+    async with informer([listing([lost], 9), listing([now], 6)], [stream]) as seen:
+        await until(lambda: len(seen.events) == 2, 300)
+        assert b"now" in seen.informer.store.list()[0].raw
+
+
+class Questioned(ScriptedTransport):
+    """Its server answers as it likes, whether it has come to a version."""
+
+    def __init__(self, answers: Sequence[Any], streams: Sequence[Any], said: "asyncio.Future[Response]") -> None:
+        super().__init__(answers, streams)
+        self.said = said
+
+    async def send(self, request: Request, *, timeout: float, new_connection: bool = False) -> Response:
+        if "resourceVersionMatch" in request.query:
+            self.requests.append(request)
+            return await self.said
+        return await super().send(request, timeout=timeout, new_connection=new_connection)
+
+
+def questioned(said: "asyncio.Future[Response]") -> Seen:
+    """An informer whose first watch broke."""
+    return Seen(Questioned([listing([A1], 1), listing([B2], 5)], [Unavailable("broken")], said))
+
+
+async def test_a_list_that_is_asked_for_while_the_server_is_questioned_is_made() -> None:
+    """A watch from no version at all would tell of no deletion."""
+    said: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    async with running(questioned(said)) as seen:
+        await until(lambda: len(seen.transport.requests) == 3, 300)
+        seen.informer.relist()
+        said.set_result(listing([], 1))
+        await until(lambda: len(seen.transport.watches) == 2, 300)
+        assert seen.transport.watches == ["1", "5"]
+        assert seen.events[1:] == ["a1>", ">b2"]
+
+
+async def test_a_server_that_does_not_understand_the_question_is_listed() -> None:
+    """Whether it was set back cannot be known."""
+    said: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    said.set_result(failure(400, "BadRequest"))
+    async with running(questioned(said)) as seen:
+        await until(lambda: len(seen.transport.watches) == 2, 300)
+        assert seen.transport.watches == ["1", "5"]
 
 
 async def test_an_object_made_anew_in_the_gap_is_a_deletion_and_a_creation() -> None:
