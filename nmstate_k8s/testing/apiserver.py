@@ -5,8 +5,8 @@
 * Everything listens on free loopback ports and keeps its files in one temporary folder, which is removed.
 * There are no controllers: namespaces stay in Terminating, nothing is garbage collected, pods are not run.
   Service accounts are not created for pods either, so a pod can be written without one.
-* The API server can be stopped, killed and started again with its data, or with the certificate of another
-  authority; etcd can be compacted, and set back to what it was.
+* The API server can be stopped, killed and started again with its data, and can get a certificate of another
+  authority; etcd (`plane.etcd`) can be compacted, and set back to what it was.
 
     with ControlPlane.start() as plane:
         plane.install_crds(Path("manifests/crds"))
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from nmstate_k8s.core.config import ClusterConfig, StaticToken
+from nmstate_k8s.testing.etcd import Etcd
 from nmstate_k8s.testing.pki import Authority, Pair, write_key
 from nmstate_k8s.testing.processes import Child, free_ports
 
@@ -76,8 +77,8 @@ class ControlPlane:
         self._serving = authority.issue("apiserver", "kube-apiserver", hosts=HOSTS)
         self._admin = authority.issue("admin", "admin", groups=("system:masters",))
         write_key(folder / "service-accounts.key")
-        self._etcd_port, self._peer_port, self.port = free_ports(3)
-        self._etcd: Child | None = None
+        etcd_port, peer_port, self.port = free_ports(3)
+        self.etcd = Etcd(self._etcd_binary, folder, etcd_port, peer_port)
         self._apiserver: Child | None = None
 
     @classmethod
@@ -91,7 +92,7 @@ class ControlPlane:
         try:
             plane = cls(folder)
             try:
-                plane.start_etcd()
+                plane.etcd.start()
                 plane.start_apiserver()
                 yield plane
             finally:
@@ -134,27 +135,6 @@ class ControlPlane:
         """The configuration of whom a token speaks for (a service account's, from the token API)."""
         return replace(self.config, cert_file="", key_file="", credentials=StaticToken(token))
 
-    def start_etcd(self) -> None:
-        """Start etcd with the data that it has."""
-        url = f"http://127.0.0.1:{self._etcd_port}"
-        peer = f"http://127.0.0.1:{self._peer_port}"
-        self._etcd = Child(
-            "etcd",
-            [
-                self._etcd_binary,
-                f"--data-dir={self._folder / 'etcd'}",
-                f"--listen-client-urls={url}",
-                f"--advertise-client-urls={url}",
-                f"--listen-peer-urls={peer}",
-                f"--initial-advertise-peer-urls={peer}",
-                f"--initial-cluster=default={peer}",
-                "--unsafe-no-fsync=true",
-                "--log-level=warn",
-            ],
-            self._folder / "etcd.log",
-        )
-        self._wait_ready(self._etcd, self._etcd_ready)
-
     def start_apiserver(self) -> None:
         """Start the API server, with the data that etcd has, and wait until it is ready."""
         keys = self._folder / "service-accounts.key"
@@ -162,7 +142,7 @@ class ControlPlane:
             "kube-apiserver",
             [
                 self._apiserver_binary,
-                f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+                f"--etcd-servers={self.etcd.url}",
                 "--bind-address=127.0.0.1",
                 "--advertise-address=127.0.0.1",
                 f"--secure-port={self.port}",
@@ -183,7 +163,7 @@ class ControlPlane:
             ],
             self._folder / "apiserver.log",
         )
-        self._wait_ready(self._apiserver, self._apiserver_ready)
+        self._apiserver.wait_ready(self._apiserver_ready, START_SECONDS)
 
     def stop_apiserver(self, *, kill: bool = False) -> None:
         """End the API server; its data stays."""
@@ -192,43 +172,30 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End everything."""
-        for child in (self._apiserver, self._etcd):
-            if child is not None:
-                child.stop(kill=True)
-
-    def backup(self) -> Path:
-        """All that etcd has now, as a copy of its files. etcd is away for a moment."""
-        assert self._etcd is not None
-        self._etcd.stop()
-        copy = Path(tempfile.mkdtemp(prefix="backup-", dir=self._folder)) / "etcd"
-        shutil.copytree(self._folder / "etcd", copy)
-        self.start_etcd()
-        return copy
+        self.stop_apiserver(kill=True)
+        self.etcd.stop()
 
     def restore(self, backup: Path) -> None:
-        """Everything as it was at the backup, resource versions too; the API server is killed and started for it."""
-        self.stop()
-        shutil.rmtree(self._folder / "etcd")
-        shutil.copytree(backup, self._folder / "etcd")
-        self.start_etcd()
+        """Everything as it was at that backup of etcd, resource versions too, after the API server's restart."""
+        self.stop_apiserver(kill=True)
+        self.etcd.restore(backup)
         self.start_apiserver()
 
     def renew_authority(self) -> Path:
-        """A new authority, whose certificate the API server shows from its next start on; the authority's own.
+        """A new serving certificate of a new authority; the authority's own, which clients now have to trust.
 
-        Clients' certificates stay those of the first one.
+        An API server that runs takes it up by itself, and it is waited for until it did; what is connected stays
+        connected. Clients' certificates stay those of the first authority.
         """
-        names = len(list(self._folder.glob("serving-ca-*.crt")))
-        authority = Authority(self._folder, f"serving-ca-{names}")
-        self._serving = authority.issue(f"apiserver-{names}", "kube-apiserver", hosts=HOSTS)
+        count = len(list(self._folder.glob("serving-ca-*.crt")))
+        authority = Authority(self._folder, f"serving-ca-{count}")
+        made = authority.issue(f"serving-{count}", "kube-apiserver", hosts=HOSTS)
+        made.key.replace(self._serving.key)
+        made.cert.replace(self._serving.cert)
         self._trusted = authority.pair.cert
+        if self._apiserver is not None and self._apiserver.running:
+            self._apiserver.wait_ready(self._apiserver_ready, START_SECONDS)
         return self._trusted
-
-    def compact(self) -> int:
-        """Make etcd forget all history; the revision that is left."""
-        revision = int(self._etcd_call("/v3/maintenance/status")["header"]["revision"])
-        self._etcd_call("/v3/kv/compaction", {"revision": revision, "physical": True})
-        return revision
 
     def install_crds(self, path: Path) -> list[str]:
         """Apply the CRDs in a file or in a folder's files and wait until they are served; their names."""
@@ -284,29 +251,3 @@ class ControlPlane:
     def _apiserver_ready(self) -> bool:
         # The bootstrap of roles and the system's namespaces are part of /readyz.
         return bool(self.call("GET", "/readyz") == "ok")
-
-    def _etcd_ready(self) -> bool:
-        return "header" in self._etcd_call("/v3/maintenance/status")
-
-    def _etcd_call(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", self._etcd_port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("POST", path, json.dumps(body or {}))
-            answer = json.loads(connection.getresponse().read())
-        if "header" not in answer:
-            raise RuntimeError(f"etcd {path}: {answer}")
-        return answer
-
-    def _wait_ready(self, child: Child, ready: Any) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while child.running:
-            try:
-                if ready():
-                    return
-                problem = "not ready"
-            except (OSError, http.client.HTTPException, RuntimeError, ValueError) as error:
-                problem = str(error)
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{child.name} is not ready: {problem}\n{child.last_words()}")
-            time.sleep(0.1)
-        raise RuntimeError(f"{child.name} ended while it started:\n{child.last_words()}")

@@ -2,12 +2,14 @@
 
 import atexit
 import contextlib
+import http.client
 import os
 import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -72,6 +74,24 @@ class Child:
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGKILL)
             self._process.wait(STOP_SECONDS)
+
+    def wait_ready(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Return when `ready` says so; an error of the network or of the other side means: not yet.
+
+        :raises TimeoutError: after `seconds`; RuntimeError, if it has ended. Both with its last words.
+        """
+        deadline = time.monotonic() + seconds
+        problem = "not ready"
+        while self.running:
+            try:
+                if ready():
+                    return
+            except (OSError, http.client.HTTPException, RuntimeError, ValueError) as error:
+                problem = str(error)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} is not ready: {problem}\n{self.last_words()}")
+            time.sleep(0.1)
+        raise RuntimeError(f"{self.name} ended while it started:\n{self.last_words()}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to its whole group."""

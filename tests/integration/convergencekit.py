@@ -1,10 +1,14 @@
 """The mirrors of a manager, each with an account of what it was told, and an administrator who changes the world."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
@@ -13,7 +17,9 @@ from nmstate_k8s.core.informer import Event, Informer
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.objects import Key, Resource
 from nmstate_k8s.core.transport import HttpTransport
+from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.counting import CountingTransport
+from nmstate_k8s.testing.faultproxy import FaultProxy
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True)
 SECRETS = Resource("", "v1", "secrets", "Secret", namespaced=True)
@@ -21,6 +27,46 @@ THINGS = Resource("example.com", "v1", "things", "Thing")
 KINDS = (CONFIG_MAPS, SECRETS.as_metadata(), THINGS)
 LABELS = {"test": "convergence"}
 SELECTOR = "test=convergence"
+CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
+_SCHEMA = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+CRD = {
+    "apiVersion": CRDS.api_version,
+    "kind": CRDS.kind,
+    "metadata": {"name": "things.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Cluster",
+        "names": {"plural": "things", "kind": "Thing"},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": _SCHEMA}}],
+    },
+}
+
+
+def install(plane: ControlPlane) -> None:
+    """Make our own kind served."""
+    file = plane.kubeconfig.parent / "things.yaml"
+    file.write_text(json.dumps(CRD))
+    plane.install_crds(file)
+
+
+def figure(request: pytest.FixtureRequest, name: str, value: object) -> None:
+    """What a test found, for the report of `hack/convergence`."""
+    request.node.user_properties.append((name, value))
+
+
+@asynccontextmanager
+async def mirrored(
+    plane: ControlPlane, *, port: int = 0, proxied: bool = False
+) -> "AsyncIterator[tuple[World, Mirrors]]":
+    """In step; `port`: where the mirrors find the API server; `proxied`: or through a proxy that counts requests."""
+    async with AsyncExitStack() as stack:
+        world = World(await stack.enter_async_context(Client(plane.config)))
+        await world.change("first")
+        config = replace(plane.config, server=f"https://127.0.0.1:{port or plane.port}")
+        proxy = await stack.enter_async_context(FaultProxy.run(plane.config)) if proxied else None
+        mirrors = await stack.enter_async_context(Mirrors.run(proxy.config if proxy else config, proxy))
+        await mirrors.converge(world)
+        yield world, mirrors
 
 
 class Account:
@@ -49,8 +95,9 @@ class Account:
 class Mirrors:
     """Use `run`."""
 
-    def __init__(self, client: Client, transport: CountingTransport) -> None:
+    def __init__(self, client: Client, transport: CountingTransport, proxy: FaultProxy | None) -> None:
         self.client = client
+        self._proxy = proxy
         self.asked = transport.asked
         self.answered = transport.answered
         self.manager = Manager(client)
@@ -58,11 +105,11 @@ class Mirrors:
 
     @classmethod
     @asynccontextmanager
-    async def run(cls, config: ClusterConfig) -> AsyncIterator["Mirrors"]:
-        """A manager with informers of three kinds, one of them of metadata only."""
+    async def run(cls, config: ClusterConfig, proxy: FaultProxy | None = None) -> AsyncIterator["Mirrors"]:
+        """A manager with informers of three kinds, one of them of metadata only. `proxy`: who counts, too."""
         transport = CountingTransport(HttpTransport(config, user_agent="mirrors"))
         async with Client(config, transport=transport, request_timeout=5) as client:
-            mirrors = cls(client, transport)
+            mirrors = cls(client, transport, proxy)
             running = asyncio.create_task(mirrors.manager.run(signals=False))
             try:
                 for account in mirrors.accounts.values():
@@ -78,6 +125,23 @@ class Mirrors:
         """Count anew from here."""
         self.asked.clear()
         self.answered.clear()
+        if self._proxy is not None:
+            self._proxy.counts.clear()
+
+    @property
+    def requests(self) -> int:
+        """How many there were, as we count them or as the proxy does, whichever are more."""
+        return max(self.asked.total(), 0 if self._proxy is None else self._proxy.requests)
+
+    @property
+    def failures(self) -> int:
+        """How many requests were not answered, or refused, or are under way."""
+        return self.asked.total() - self.answered.total()
+
+    def check(self, *, lists: int, requests: int) -> None:
+        """Of each kind no more than so many lists, and of everything no more than so many requests."""
+        assert all(count <= lists for count in self.lists().values()), self.lists()
+        assert self.requests <= requests, self.asked
 
     def lists(self) -> Counter[str]:
         """How many lists came through since the counts were forgotten, by kind."""

@@ -148,7 +148,7 @@ async def test_what_history_has_forgotten_is_found_by_listing(plane: ControlPlan
         await apply(other, "gap-changes", color="red")
         await apply(other, "gap-new")
         plane.stop_apiserver(kill=True)
-        await asyncio.to_thread(plane.compact)
+        await asyncio.to_thread(plane.etcd.compact)
         await asyncio.to_thread(plane.start_apiserver)
         wire.restore()
         await until(lambda: mirror.names == {"gap-stays", "gap-changes", "gap-new"}, 60)
