@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from nmstate_k8s.core import wire, writes
 from nmstate_k8s.core.errors import ApiError, Conflict, Expired, NeverSent, NotFound, Unavailable
-from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource
+from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource, Trim
 from nmstate_k8s.core.requester import Requester
 from nmstate_k8s.core.retry import NO_RETRY, RetryPolicy
 from nmstate_k8s.core.transport import Request, Response
@@ -45,19 +45,28 @@ class Client(Requester):
         label_selector: str = "",
         field_selector: str = "",
         *,
+        trim: Trim | None = None,
         retry: RetryPolicy | None = None,
     ) -> ObjectList:
-        """All objects that the selectors choose, as of one moment, read in pages."""
+        """All objects that the selectors choose, as of one moment, read in pages.
+
+        `trim` is applied to each object before the next page is asked for: what it takes away is never held for all.
+        """
         query = wire.selectors(label_selector, field_selector) | {"limit": str(self._page_size)}
         try:
-            return await self._pages(resource, namespace, query, retry)
+            return await self._pages(resource, namespace, query, trim, retry)
         except Expired:
             # The list grew old between two pages: read it in one.
             del query["limit"]
-            return await self._pages(resource, namespace, query, retry)
+            return await self._pages(resource, namespace, query, trim, retry)
 
     async def _pages(
-        self, resource: Resource, namespace: str, query: dict[str, str], retry: RetryPolicy | None
+        self,
+        resource: Resource,
+        namespace: str,
+        query: dict[str, str],
+        trim: Trim | None,
+        retry: RetryPolicy | None,
     ) -> ObjectList:
         items: list[Object] = []
         token = ""
@@ -71,7 +80,7 @@ class Client(Requester):
                 retry=retry,
             )
             page = wire.decode_page(body, resource)
-            items += page.items
+            items += map(trim, page.items) if trim else page.items
             token = page.continue_
             if not token:
                 return ObjectList(tuple(items), page.resource_version)

@@ -15,15 +15,13 @@ from typing import Final, NamedTuple
 import structlog
 
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource, drop_managed_fields
+from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource, Trim, drop_managed_fields
 from nmstate_k8s.core.reflector import Reflector
 from nmstate_k8s.core.selectors import matches_labels
 from nmstate_k8s.core.store import Indexer, MutableStore, Store
 from nmstate_k8s.core.watching import WatchEvent
 
-__all__ = ["Event", "Handler", "Informer", "Trim"]
-
-Trim = Callable[[Object], Object]
+__all__ = ["Event", "Handler", "Informer"]
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
@@ -156,14 +154,14 @@ class Informer:
         self._version = int(version) if version.isdigit() else 0
 
     def replace(self, objects: ObjectList) -> None:
-        """The reflector's: this is all there is."""
+        """The reflector's: this is all there is, trimmed."""
         events: list[Event] = []
         before = self._version
         self.came_to(objects.resource_version)
         # A server that was set back gives its versions out a second time, for something else.
         unique = self._version >= before
         self._lists = self._lists_begun
-        fresh = {obj.key: obj for obj in map(self._trimmed, objects.items)}
+        fresh = {obj.key: obj for obj in objects.items}
         for key in tuple(self._store):
             if key not in fresh:
                 events.append(Event(self._store.remove(key), None))
@@ -179,7 +177,7 @@ class Informer:
     def apply(self, event: WatchEvent) -> None:
         """The reflector's: this happened."""
         self.came_to(event.object.metadata.resource_version)
-        obj = self._trimmed(event.object)
+        obj = self.trimmed(event.object)
         if event.type == "DELETED":
             old = self._store.remove(obj.key)
             # The last state that the server had is the better account of what went.
@@ -200,7 +198,8 @@ class Informer:
             return [Event(old, None), Event(None, obj)]
         return [Event(old, obj)]
 
-    def _trimmed(self, obj: Object) -> Object:
+    def trimmed(self, obj: Object) -> Object:
+        """The reflector's: what is to be kept of an object of a list."""
         if self._trim is None:
             return obj
         try:

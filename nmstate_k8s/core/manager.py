@@ -24,10 +24,10 @@ from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.core.errors import LeadershipLost
 from nmstate_k8s.core.events import BURST, REFILL_A_SECOND, EventRecorder
-from nmstate_k8s.core.informer import Informer, Trim
+from nmstate_k8s.core.informer import Informer
 from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.metrics import METRICS, Metrics
-from nmstate_k8s.core.objects import Resource, drop_managed_fields
+from nmstate_k8s.core.objects import Resource, Trim, drop_managed_fields
 from nmstate_k8s.core.runnables import Group, Runnable
 from nmstate_k8s.core.serving import Check, HealthChecks, HttpServer, health_routes, metrics_routes
 from nmstate_k8s.core.store import Indexer

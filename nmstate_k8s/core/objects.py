@@ -8,7 +8,7 @@
 * Lists of built-in kinds carry no apiVersion and kind per item; an `Object` knows them from its `Resource`.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -19,7 +19,7 @@ import msgspec
 
 from nmstate_k8s.core.errors import MalformedObject
 
-__all__ = ["Key", "Object", "ObjectList", "ObjectMeta", "OwnerReference", "Resource", "drop_managed_fields"]
+__all__ = ["Key", "Object", "ObjectList", "ObjectMeta", "OwnerReference", "Resource", "Trim", "drop_managed_fields"]
 
 T = TypeVar("T")
 
@@ -238,6 +238,10 @@ class ObjectList:
 
     items: tuple[Object, ...]
     resource_version: str
+
+
+Trim = Callable[[Object], Object]
+"""What is left of an object to be kept."""
 
 
 def drop_managed_fields(obj: Object) -> Object:

@@ -30,7 +30,7 @@ from nmstate_k8s.core.errors import (
     Throttled,
     Unavailable,
 )
-from nmstate_k8s.core.objects import ObjectList, Resource
+from nmstate_k8s.core.objects import Object, ObjectList, Resource
 from nmstate_k8s.core.ratelimit import Backoff
 from nmstate_k8s.core.retry import RetryPolicy
 from nmstate_k8s.core.watching import WatchEvent
@@ -50,8 +50,11 @@ class Sink(Protocol):
     def listing(self) -> None:
         """A list begins."""
 
+    def trimmed(self, obj: Object) -> Object:
+        """What is to be kept of an object of a list."""
+
     def replace(self, objects: ObjectList) -> None:
-        """This is all there is."""
+        """This is all there is, trimmed."""
 
     def apply(self, event: WatchEvent) -> None:
         """This happened. Bookmarks do not come here."""
@@ -130,7 +133,14 @@ class Reflector:
 
     async def _list(self) -> None:
         self._sink.listing()
-        objects = await self._client.list(self._resource, self._namespace, self._labels, self._fields, retry=LIST_RETRY)
+        objects = await self._client.list(
+            self._resource,
+            self._namespace,
+            self._labels,
+            self._fields,
+            trim=self._sink.trimmed,
+            retry=LIST_RETRY,
+        )
         self._sink.replace(objects)
         self._version = objects.resource_version
         self._just_listed = True
