@@ -10,6 +10,9 @@
   are sent (`Client.fenced`). What was handed to the network before cannot be called back: a lease is a hint, and
   writes that must not be done twice carry a precondition (a resourceVersion) besides.
 * Every write of the lease carries the resourceVersion that was read: of two candidates one gets a Conflict.
+* A lease that is deleted is waited for like one that is not renewed, by all who knew that there was one; its holder
+  makes it again. (At most one deletion in two lease times, that is.) Only a process that starts in these seconds
+  cannot know of it, and begins while the holder may still work.
 * A leader that ends gives the lease up, so that the next one need not wait.
 """
 
@@ -78,6 +81,8 @@ class LeaderElection:
         self._lease: Object | None = None
         self._seen = _Spec()
         self._seen_at = float("-inf")
+        self._gone_since = self._gone_till = float("-inf")
+        """When there was no lease: the first and the last look of those that followed each other."""
         self._renewed_at = float("-inf")
         self._leads = False
         self._log = log.bind(lease=f"{namespace}/{name}", identity=identity)
@@ -200,7 +205,7 @@ class LeaderElection:
 
     async def _try_once(self) -> bool:
         await self._look()
-        if self._lease is not None and not self._may_take():
+        if not self._may_take():
             return False
         sent = self._clock.monotonic()
         await self._write(self._claim())
@@ -214,14 +219,22 @@ class LeaderElection:
         try:
             body = await self._client.request("GET", path, timeout=self._renew_deadline / 2, retry=NO_RETRY)
         except NotFound:
-            self._lease, self._seen = None, _Spec()
+            now = self._clock.monotonic()
+            # Without a look for a while (we were frozen or cut off) it may have been there in between.
+            if self._lease is not None or now - self._gone_till > self._renew_deadline / 2 + 2 * self._retry:
+                self._gone_since = now
+            self._gone_till = now
+            self._lease = None
             return
-        self._lease = Object(body, LEASES)
+        self._lease, self._gone_till = Object(body, LEASES), float("-inf")
         spec = self._lease.view(_Lease).spec
         if spec != self._seen:
             self._seen, self._seen_at = spec, self._clock.monotonic()
 
     def _may_take(self) -> bool:
+        if self._lease is None and not self._leads and self._seen != _Spec():
+            # Who holds it may not know yet that it was deleted.
+            return self._clock.monotonic() >= self._gone_since + self._lease_seconds
         if self._leads or self._seen.holder_identity in ("", self.identity):
             return self._seen.holder_identity in ("", self.identity)
         # The holder's own promise counts: it may have been started with other settings than ours.
