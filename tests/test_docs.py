@@ -42,3 +42,8 @@ def test_every_page_is_reached_from_the_front() -> None:
         todo += [Path(*(page.parent / link).parts) for link in links if link.endswith(".md") and "../" not in link]
     missed = {page.name for page in Path("docs").glob("*.md")} - {page.name for page in reached}
     assert not missed
+
+
+def test_the_core_is_shown_by_an_example_that_runs() -> None:
+    """`tests/integration/test_examples.py` runs the file; the page shows it as it is."""
+    assert Path("examples/greeting.py").read_text() in Path("docs/core.md").read_text()
