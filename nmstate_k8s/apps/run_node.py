@@ -65,7 +65,13 @@ async def run(
     """Run until told to stop, or cancelled. The redactor learns the secrets of all policies that are seen."""
     async with Client(config, user_agent=HANDLER_MANAGER) as client:
         address = settings.health_address
-        manager = Manager(client, health_address=address, metrics_address=address, grace_seconds=GRACE_SECONDS)
+        manager = Manager(
+            client,
+            health_address=address,
+            metrics_address=address,
+            grace_seconds=GRACE_SECONDS,
+            address_wait_seconds=GRACE_SECONDS,  # the handler before us may still end a change
+        )
         recorder = manager.event_recorder(
             HANDLER_MANAGER, settings.identity, burst=EVENTS_AT_ONCE, refill_a_second=EVENTS_A_SECOND
         )

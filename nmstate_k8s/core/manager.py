@@ -64,8 +64,14 @@ class Manager:
         metrics_address: str = "",
         clock: Clock | None = None,
         grace_seconds: float = 30.0,
+        address_wait_seconds: float = 0.0,
         metrics: Metrics = METRICS,
     ) -> None:
+        """
+        :param grace_seconds: that stopping may take.
+        :param address_wait_seconds: for an address that another process has, which may be about to end: with the
+            host's network two generations of a pod share its ports.
+        """
         self.client = client
         self.clock = clock or client.clock
         self._live = HealthChecks()
@@ -84,9 +90,10 @@ class Manager:
             routes |= metrics_routes(metrics.registry)
             metrics_address = ""
         if health_address:
-            self.add_server(HttpServer(health_address, routes, name="health"))
+            self.add_server(HttpServer(health_address, routes, name="health", wait_seconds=address_wait_seconds))
         if metrics_address:
-            self.add_server(HttpServer(metrics_address, metrics_routes(metrics.registry), name="metrics"))
+            figures = metrics_routes(metrics.registry)
+            self.add_server(HttpServer(metrics_address, figures, name="metrics", wait_seconds=address_wait_seconds))
 
     @property
     def leader_client(self) -> Client:

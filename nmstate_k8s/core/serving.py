@@ -3,12 +3,14 @@
 * `/healthz` and `/livez` ask the live checks, `/readyz` the ready checks: 200 `ok`, or 503 with a line for
   each check that fails; `?verbose` shows all. A check passes unless it raises, or returns False or a text.
 * `/metrics` is the registry in Prometheus' format.
+* An address that another process has is waited for, where that is wanted; else it is a failure at once.
 * A server listens before anything else starts and until everything else has stopped.
 
 `aiohttp.web` is imported when a server runs, not before.
 """
 
 import asyncio
+import errno
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Check", "HealthChecks", "HttpServer", "health_routes", "metrics_routes", "parse_address"]
 
 CHECK_SECONDS: Final = 5.0
+AGAIN_SECONDS: Final = 1.0
 
 Check = Callable[[], "bool | str | Awaitable[bool | str | None] | None"]
 Handler = Callable[["web.Request"], "Awaitable[web.StreamResponse]"]
@@ -76,8 +79,12 @@ class HealthChecks:
 class HttpServer:
     """A small HTTP server as a runnable. `ready` is set, and `port` known, when it listens."""
 
-    def __init__(self, address: str, routes: Mapping[str, Handler], *, name: str = "http") -> None:
+    def __init__(
+        self, address: str, routes: Mapping[str, Handler], *, name: str = "http", wait_seconds: float = 0.0
+    ) -> None:
+        """`wait_seconds`: for an address that another process has, which may be about to end."""
         self._host, self.port = parse_address(address)
+        self._wait = wait_seconds
         self._routes = routes
         self.name = name
         self.ready = asyncio.Event()
@@ -95,14 +102,33 @@ class HttpServer:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self._host, self.port)
-            await site.start()
+            await self._listen(runner)
             self.port = runner.addresses[0][1]
             log.info("serving", server=self.name, port=self.port)
             self.ready.set()
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
+
+    async def _listen(self, runner: "web.AppRunner") -> None:
+        from aiohttp import web
+
+        loop = asyncio.get_running_loop()
+        deadline, told = loop.time() + self._wait, False
+        while True:
+            site = web.TCPSite(runner, self._host, self.port)
+            try:
+                await site.start()
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or loop.time() >= deadline:
+                    raise
+                await site.stop()
+            else:
+                return
+            if not told:
+                log.warning("another process has the address, waiting", server=self.name, port=self.port)
+                told = True
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def health_routes(live: HealthChecks, ready: HealthChecks) -> dict[str, Handler]:

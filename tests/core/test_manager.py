@@ -236,6 +236,24 @@ async def test_metrics_may_have_an_address_of_their_own() -> None:
                 assert response.status == status
 
 
+async def test_an_address_that_becomes_free_is_waited_for() -> None:
+    """The process before us ends in its own time; meanwhile nothing else of us runs."""
+    manager, _ = make()
+    first = HttpServer("127.0.0.1:0", {})
+    manager.add_server(first)
+    other, diary = make()
+    async with running(manager):
+        await first.ready.wait()
+        other.add_server(HttpServer(f"127.0.0.1:{first.port}", {}, wait_seconds=60))
+        waiting = asyncio.create_task(other.run(signals=False))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        assert "+controller" not in diary
+    await until(lambda: "+controller" in diary)
+    other.stop()
+    await waiting
+
+
 async def test_a_server_that_cannot_listen_is_a_failure() -> None:
     """Two processes on one port: said at once."""
     manager, _ = make()
