@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["main", "policies", "run"]
+__all__ = ["main", "managed", "policies", "run"]
 
 import asyncio
 import sys
@@ -45,14 +45,19 @@ def policies(manager: Manager, settings: ControllerSettings) -> tuple[Controller
     return rollout, status
 
 
+def managed(client: Client, settings: ControllerSettings) -> Manager:
+    """All of the program, ready to run."""
+    election = LeaderElection(client, CONTROLLER_LEASE, settings.namespace, settings.identity)
+    manager = Manager(client, leader_election=election, health_address=settings.health_address)
+    for controller in policies(manager, settings):
+        manager.add(controller, leader_only=True)
+    return manager
+
+
 async def run(settings: ControllerSettings, config: ClusterConfig) -> None:
     """Run until told to stop."""
     async with Client(config, user_agent=CONTROLLER_MANAGER) as client:
-        election = LeaderElection(client, CONTROLLER_LEASE, settings.namespace, settings.identity)
-        manager = Manager(client, leader_election=election, health_address=settings.health_address)
-        for controller in policies(manager, settings):
-            manager.add(controller, leader_only=True)
-        await manager.run()
+        await managed(client, settings).run()
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["main", "run", "installation"]
+__all__ = ["main", "managed", "run", "installation"]
 
 import asyncio
 import sys
@@ -50,13 +50,18 @@ def installation(manager: Manager, settings: OperatorSettings) -> Controller:
     return controller
 
 
+def managed(client: Client, settings: OperatorSettings) -> Manager:
+    """All of the program, ready to run."""
+    election = LeaderElection(client, OPERATOR_LEASE, settings.namespace, settings.identity)
+    manager = Manager(client, leader_election=election, health_address=settings.health_address)
+    manager.add(installation(manager, settings), leader_only=True)
+    return manager
+
+
 async def run(settings: OperatorSettings, config: ClusterConfig) -> None:
     """Run until told to stop."""
     async with Client(config, user_agent=OPERATOR_MANAGER) as client:
-        election = LeaderElection(client, OPERATOR_LEASE, settings.namespace, settings.identity)
-        manager = Manager(client, leader_election=election, health_address=settings.health_address)
-        manager.add(installation(manager, settings), leader_only=True)
-        await manager.run()
+        await managed(client, settings).run()
 
 
 def main() -> None:

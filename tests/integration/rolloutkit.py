@@ -19,12 +19,11 @@ from nmstate_k8s.api.enactment import Enactment
 from nmstate_k8s.api.meta import COMPONENT_LABEL, HANDLER_COMPONENT, HANDLER_MANAGER
 from nmstate_k8s.api.nmstate import NMStateSpec
 from nmstate_k8s.api.policy import Policy, PolicyStatus
-from nmstate_k8s.apps.run_controller import policies
+from nmstate_k8s.apps.run_controller import managed
 from nmstate_k8s.apps.settings import ControllerSettings
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.errors import AlreadyExists, NotFound
-from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.access import access
@@ -267,10 +266,7 @@ async def controller(config: ClusterConfig, namespace: str) -> AsyncIterator[Man
     """The controller, as its program runs it, until the block ends."""
     settings = ControllerSettings(namespace=namespace, identity="test", health_address="", log_level="info")
     async with Client(config) as client:
-        election = LeaderElection(client, "nmstate-controller", namespace, settings.identity)
-        manager = Manager(client, leader_election=election)
-        for each in policies(manager, settings):
-            manager.add(each, leader_only=True)
+        manager = managed(client, settings)
         task = asyncio.create_task(manager.run(signals=False))
         try:
             yield manager

@@ -7,52 +7,42 @@ that those would write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
-import yaml
 
-from nmstate_k8s.api.conditions import NMStatePhase, nmstate_phase
+from nmstate_k8s.api.conditions import NMStatePhase
 from nmstate_k8s.api.nmstate import NMState
 from nmstate_k8s.apps.run_operator import installation
-from nmstate_k8s.apps.settings import Environment, OperatorSettings
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.errors import NotFound
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.kinds import CLUSTER_ROLES, NAMESPACES, SERVICE_ACCOUNTS
-from nmstate_k8s.domain.install.render import render
-from nmstate_k8s.domain.install.stack import Manifest, Stack
 from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
+from tests.integration.installkit import (
+    SETTINGS,
+    apply_install_yaml,
+    collect_garbage,
+    create_nmstate,
+    eventually,
+    in_phase,
+    live,
+    manifests,
+    pods_run,
+)
 
 pytestmark = pytest.mark.apiserver
-
-ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = OperatorSettings.from_environment(
-    Environment({"RELATED_IMAGE_HANDLER_IMAGE": "handler:1", "NNCP_MAX_RETRIES": "3", "POD_NAME": "operator-0"})
-)
-T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
     """An API server with install.yaml applied, as a user would."""
     with ControlPlane.start() as started:
-        for body in yaml.safe_load_all((ROOT / "install.yaml").read_text()):
-            started.call("PATCH", f"{_path(body)}?fieldManager=user&force=true", body)
+        apply_install_yaml(started)
         yield started
-
-
-def _path(body: dict[str, Any]) -> str:
-    group = "/apis/" if "/" in body["apiVersion"] else "/api/"
-    kind, metadata = body["kind"], body["metadata"]
-    namespace = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
-    return f"{group}{body['apiVersion']}{namespace}/{kind.lower()}s/{metadata['name']}"
 
 
 @pytest_asyncio.fixture
@@ -63,14 +53,6 @@ async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
         for left in (await client.list(NMSTATES)).items:
             await client.delete(NMSTATES, left.name)
             await collect_garbage(client, left)
-
-
-async def collect_garbage(admin: Client, nmstate: Object) -> None:
-    """What Kubernetes does with the objects of an NMState that was deleted."""
-    for manifest in manifests(nmstate):
-        if "ownerReferences" in manifest.body["metadata"]:
-            with suppress(NotFound):
-                await admin.delete(manifest.resource, manifest.key.name, manifest.key.namespace)
 
 
 @asynccontextmanager
@@ -88,54 +70,6 @@ async def operator(plane: ControlPlane, admin: Client) -> AsyncIterator[None]:
         finally:
             manager.stop()
             await running
-
-
-async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 20.0) -> T:
-    """What `look` finds, when it finds something."""
-    async with asyncio.timeout(seconds):
-        while True:
-            with suppress(NotFound):
-                if found := await look():
-                    return found
-            await asyncio.sleep(0.05)
-
-
-async def create_nmstate(admin: Client, name: str = "nmstate", **spec: Any) -> Object:
-    return await admin.create(NMSTATES, {"metadata": {"name": name}, "spec": spec})
-
-
-def manifests(nmstate: Object) -> tuple[Manifest, ...]:
-    """What ought to be there for an NMState."""
-    return render(Stack.of(nmstate, nmstate.view(NMState).spec, SETTINGS.install))
-
-
-async def live(admin: Client, manifest: Manifest) -> Object:
-    return await admin.get(manifest.resource, manifest.key.name, manifest.key.namespace)
-
-
-async def in_phase(admin: Client, phase: NMStatePhase, name: str = "nmstate") -> Object:
-    """The NMState, when it is in that phase for its present generation."""
-
-    async def look() -> Object | None:
-        found = await admin.get(NMSTATES, name)
-        status = found.view(NMState).status
-        current = status.observed_generation == found.metadata.generation
-        return found if current and nmstate_phase(status.conditions) is phase else None
-
-    return await eventually(look)
-
-
-async def pods_run(admin: Client) -> None:
-    """What Kubernetes' controllers do when all pods of the stack are ready."""
-    for resource, name, counts in (
-        (DAEMONSETS, "nmstate-handler", ("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable")),
-        (DEPLOYMENTS, "nmstate-webhook", ("replicas", "updatedReplicas", "availableReplicas", "readyReplicas")),
-    ):
-        found = await admin.get(resource, name, "nmstate")
-        status: dict[str, Any] = dict.fromkeys(counts, 1) | {"observedGeneration": found.metadata.generation}
-        if resource == DAEMONSETS:
-            status |= {"currentNumberScheduled": 1, "numberReady": 1, "numberMisscheduled": 0}
-        await admin.merge_patch(resource, name, {"status": status}, namespace="nmstate", subresource="status")
 
 
 @pytest.mark.asyncio
