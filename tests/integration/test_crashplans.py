@@ -1,0 +1,96 @@
+"""Our controller and our operator die at their writes and come to the same end.
+
+Here some points of one scenario each, others every day (CRASHPLAN_TURN chooses); `hack/crashplans` does all of all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import pytest
+
+from nmstate_k8s.testing.apiserver import ControlPlane
+from nmstate_k8s.testing.crashplan import CrashPlan, Life, Scenario, in_process
+from nmstate_k8s.testing.crashpoints import Point
+from nmstate_k8s.testing.crashprocess import by_kill
+from tests.integration import crashoperator, crashpolicies
+from tests.integration.crashthings import Wish
+from tests.integration.installkit import apply_install_yaml
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
+
+TURN: Final = int(os.environ.get("CRASHPLAN_TURN") or datetime.now(UTC).toordinal())
+POINTS: Final = 4
+"""Of a scenario, spread over all of it."""
+
+
+@pytest.fixture(scope="module")
+def operators_plane() -> Iterator[ControlPlane]:
+    """An API server with install.yaml applied, as a user would."""
+    with ControlPlane.start() as started:
+        apply_install_yaml(started)
+        yield started
+
+
+def some(points: Sequence[Point], count: int = POINTS) -> list[Point]:
+    """So many of them, from all of the scenario, others each turn."""
+    step = max(1, len(points) // count)
+    return [points[(TURN + number * step) % len(points)] for number in range(min(count, len(points)))]
+
+
+async def strike(plan: CrashPlan, points: Sequence[Point], life: Life = in_process) -> None:
+    """Each of these points; one that did not come this time (which of two was faster?) says nothing."""
+    outcomes = [await plan.strike(point, life) for point in points]
+    found = {str(each.point): each.differences for each in outcomes if each.differences}
+    assert not found, f"{plan.scenario.name}, CRASHPLAN_TURN={TURN}: {found}"
+    assert any(each.reached for each in outcomes), [str(each.point) for each in outcomes]
+
+
+@pytest.mark.parametrize("life", [in_process, by_kill])
+async def test_a_controller_that_a_crash_confuses_is_found_out(control_plane: ControlPlane, life: Life) -> None:
+    """Between its two writes it knows something that the API server does not; a real kill shows the very same."""
+    plan = await CrashPlan.record(Wish(control_plane.config, "careless"), control_plane.config, patience=2)
+    outcomes = {str(point): await plan.strike(point, life) for point in plan.points}
+    assert all(each.reached for each in outcomes.values())
+    assert {name: bool(each.differences) for name, each in outcomes.items()} == {
+        "before POST /api/v1/namespaces/default/configmaps gift-1 #1": False,
+        "after POST /api/v1/namespaces/default/configmaps gift-1 #1": True,
+        "before PATCH /api/v1/namespaces/default/configmaps/wish #1": True,
+        "after PATCH /api/v1/namespaces/default/configmaps/wish #1": False,
+    }
+    twice = outcomes["after POST /api/v1/namespaces/default/configmaps gift-1 #1"].differences
+    assert any("ConfigMap default/gift-2 created: only in the second" in each for each in twice), twice
+
+
+@pytest.mark.parametrize("life", [in_process, by_kill])
+async def test_a_controller_that_finds_its_work_again_passes(control_plane: ControlPlane, life: Life) -> None:
+    """All its writes, before and after."""
+    plan = await CrashPlan.record(Wish(control_plane.config, "careful"), control_plane.config)
+    assert len(plan.points) == 4
+    for point in plan.points:
+        outcome = await plan.strike(point, life)
+        assert outcome.reached, point
+        assert outcome.differences == [], point
+
+
+@pytest.mark.parametrize("life", [in_process, by_kill])
+async def test_the_controller_comes_to_the_same_end(control_plane: ControlPlane, crds: list[str], life: Life) -> None:
+    """Policies, enactments, the rollout."""
+    scenario = _turn(crashpolicies.scenarios(control_plane))
+    plan = await CrashPlan.record(scenario, control_plane.config)
+    await strike(plan, some(plan.points, POINTS if life is in_process else 1), life)
+
+
+@pytest.mark.parametrize("life", [in_process, by_kill])
+async def test_the_operator_comes_to_the_same_end(operators_plane: ControlPlane, life: Life) -> None:
+    """The installation, and what others do to it."""
+    scenario = _turn(crashoperator.scenarios(operators_plane))
+    plan = await CrashPlan.record(scenario, operators_plane.config)
+    await strike(plan, some(plan.points, POINTS if life is in_process else 1), life)
+
+
+def _turn(scenarios: Sequence[Scenario]) -> Scenario:
+    return scenarios[TURN % len(scenarios)]
