@@ -1,28 +1,22 @@
 """What the controller knows of the cluster."""
 
-from typing import Any
-
 import pytest
 
 from nmstate_k8s.controllers.world import CONFIRM_WITHIN, HANDLER_GRACE, World
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.core.objects import Object
+from nmstate_k8s.testing.clock import LoopClock
 
 
-class Hand:
+class Hand(LoopClock):
     """A clock that is moved by hand."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.time = 1000.0
 
     def monotonic(self) -> float:
         return self.time
-
-    def now(self) -> Any:
-        raise NotImplementedError
-
-    async def sleep(self, seconds: float) -> None:
-        raise NotImplementedError
 
 
 def node(name: str, **labels: str) -> Object:
