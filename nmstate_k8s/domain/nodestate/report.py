@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from nmstate_k8s.core.patches import Operation, members, moves, operations
 from nmstate_k8s.domain.nodestate.filter import belongs_to_pod, filtered_interface, filtered_routes
-from nmstate_k8s.domain.nodestate.patch import Operation, members, moves, operations
 
 __all__ = ["Report", "reported", "shown"]
 

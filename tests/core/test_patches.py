@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmstate_k8s.domain.nodestate.patch import operations
+from nmstate_k8s.core.patches import operations
 
 KEYS = st.sampled_from(["name", "mtu", "a/b", "c~d", "ipv4"])
 STATES = st.recursive(
