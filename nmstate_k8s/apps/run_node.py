@@ -28,6 +28,7 @@ from nmstate_k8s.core.errors import ConfigError
 from nmstate_k8s.core.events import EventRecorder
 from nmstate_k8s.core.manager import Manager, Stage
 from nmstate_k8s.core.predicates import generation_changed
+from nmstate_k8s.domain.desired.secrets import Redactor
 from nmstate_k8s.domain.enactment.naming import node_selector
 from nmstate_k8s.domain.host.boot import boot_id
 from nmstate_k8s.domain.host.churn import Churn
@@ -42,7 +43,6 @@ from nmstate_k8s.domain.host.parachute.unit import UNITS, RestoreUnit
 from nmstate_k8s.domain.host.probes.node import NodeProbes
 from nmstate_k8s.domain.host.protocol import Host
 from nmstate_k8s.domain.host.reading import StateReader
-from nmstate_k8s.domain.host.secrets import Redactor
 from nmstate_k8s.domain.host.signals import SignalWatch
 from nmstate_k8s.domain.host.transaction import Transactions
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES_METADATA

@@ -21,6 +21,7 @@ from nmstate_k8s.core.controller import Result
 from nmstate_k8s.core.errors import NotFound
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import Store
+from nmstate_k8s.domain.desired.secrets import Redactor
 from nmstate_k8s.domain.host.assignment import Assignment, assignment
 from nmstate_k8s.domain.host.interruption import outcome_of
 from nmstate_k8s.domain.host.journal import Interrupted
@@ -29,7 +30,6 @@ from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan, plan_fo
 from nmstate_k8s.domain.host.report import captured_before, concluded, progressing
 from nmstate_k8s.domain.host.requests import Task
 from nmstate_k8s.domain.host.retries import Retries
-from nmstate_k8s.domain.host.secrets import Redactor
 
 __all__ = ["EnactmentReconciler", "Node"]
 

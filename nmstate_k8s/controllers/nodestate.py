@@ -28,7 +28,7 @@ from nmstate_k8s.controllers.nodestatewriter import NodeStateWriter
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.core.errors import ApiError, Invalid, NotFound
 from nmstate_k8s.core.informer import Event
-from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host.protocol import Host
 from nmstate_k8s.domain.host.reading import StateReader
 from nmstate_k8s.domain.nodestate.fitting import LIMIT_BYTES, fitted

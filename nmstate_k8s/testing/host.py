@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
 from nmstate_k8s.domain.host.boot import milliseconds_since_boot
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
 __all__ = ["FakeHost", "node_state"]

@@ -19,8 +19,8 @@ from nmstate_k8s.controllers.nodestatewriter import There
 from nmstate_k8s.core.errors import ApiError, Invalid, NotFound, Unavailable
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.desired.errors import HostUnavailable
 from nmstate_k8s.domain.host.churn import Churn
-from nmstate_k8s.domain.host.errors import HostUnavailable
 from nmstate_k8s.domain.host.reading import StateReader
 from nmstate_k8s.domain.kinds import NODE_STATES
 from nmstate_k8s.testing.clock import LoopClock

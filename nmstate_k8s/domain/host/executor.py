@@ -10,10 +10,10 @@ import msgspec
 import structlog
 
 from nmstate_k8s.core.clock import Clock
+from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host import requests
 from nmstate_k8s.domain.host.boot import boot_id, milliseconds_since_boot
 from nmstate_k8s.domain.host.disk import refuse_bad_disks
-from nmstate_k8s.domain.host.errors import HostError
 from nmstate_k8s.domain.host.journal import Interrupted, Journal
 from nmstate_k8s.domain.host.parachute.copies import KEPT, OUTSIDE, differing, put_back, sync_places
 from nmstate_k8s.domain.host.prepare import Prepared, prepare

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError, HostUnavailable
-from nmstate_k8s.domain.host.explain import explain_refusal, first_sentence, interfaces_there
+from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError, HostUnavailable
+from nmstate_k8s.domain.desired.explain import explain_refusal, first_sentence, interfaces_there
 from nmstate_k8s.domain.host.probes.result import ProbeResult
 
 __all__ = ["GENERATE", "Fault", "fault_of", "probes_failed"]

@@ -32,8 +32,8 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host.aside import remove, set_aside
-from nmstate_k8s.domain.host.errors import HostError
 from nmstate_k8s.domain.host.parachute.copies import KEPT, VOLATILE, copy_tree, sync_all, sync_folders
 from nmstate_k8s.domain.host.parachute.facts import Links, configured_hostname, facts
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager

@@ -1,24 +1,23 @@
-"""The host through libnmstate: the only module that imports it.
+"""The host through libnmstate.
 
 - libnmstate runs in one worker thread, one call at a time, with the GIL released.
 - Beside it NetworkManager is asked for its name servers, and listened to, each in a thread of its own: these need
   no libnmstate.
 - It is imported in that thread with the first call: starting up needs no NetworkManager and no 15 MB.
-- Its errors become `HostError`; its log lines go to our log, and with an error to whoever catches it.
+- Its errors become `HostError`; its log lines go to our log, and with an error to whoever catches it (`binding`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, TypeVar
 
-import structlog
-
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError, HostUnavailable
+from nmstate_k8s.domain.desired.binding import Work, carry_out
+from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
 from nmstate_k8s.domain.host.memory import give_back
 from nmstate_k8s.domain.host.parachute.unit import NETWORKMANAGER
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
@@ -26,10 +25,7 @@ from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 __all__ = ["LibnmstateHost", "nmstate_version"]
 
 _T = TypeVar("_T")
-_log = structlog.get_logger(__name__)
 
-_LEVELS = {40: "error", 30: "warning", 20: "info"}
-MAX_LINE = 1_000
 NAME_SERVERS_SECONDS = 2.0
 """A probe that waits for longer is over anyway."""
 _CHANGES = frozenset(
@@ -38,8 +34,6 @@ _CHANGES = frozenset(
 """Calls whose log is told. What the others say, every minute or thrice in a transaction, is for debugging."""
 _LARGE = frozenset({"show", "apply"})
 """Calls that read the whole state: what they used is handed back."""
-_CHATTY = "nispor::"
-"""Says with every look at the kernel, for every interface, what it does not understand (no Wi-Fi in a data centre)."""
 
 
 def nmstate_version() -> str:
@@ -143,48 +137,21 @@ class LibnmstateHost:
         self._asker.shutdown(wait=False)
         self._ear.shutdown(wait=False)
 
-    async def _meant(self, name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
+    async def _meant(self, name: str, work: Work[_T]) -> _T:
         try:
             return await self._call(name, work)
         except HostError as error:
             raise DesiredStateError(error.kind, error.message, error.log) from error
 
-    async def _call(self, name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
+    async def _call(self, name: str, work: Work[_T]) -> _T:
         # With the caller's context: libnmstate's lines then carry the id of the transaction that it is called for.
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(self._worker, context.run, _carry_out, name, work)
 
 
-def _carry_out(name: str, work: Callable[[ModuleType, list[Any]], _T]) -> _T:
-    from libnmstate import errors, raw
-
-    lines: list[Any] = []
+def _carry_out(name: str, work: Work[_T]) -> _T:
     try:
-        return work(raw, lines)
-    except errors.DBusError as error:
-        raise HostUnavailable("NetworkManagerUnavailable", error.message) from error
-    except errors.NmstateError as error:
-        told = [
-            f"{_LEVELS.get(line.level, 'debug')} {line.target}: {line.message}"
-            for line in error.log
-            if not line.target.startswith(_CHATTY)
-        ]
-        raise HostError(error.kind, _one_text(error), told) from error
+        return carry_out(name, work, quiet=name not in _CHANGES)
     finally:
         if name in _LARGE:
             give_back()
-        for line in lines:
-            quiet = name not in _CHANGES or line.target.startswith(_CHATTY)
-            level = "debug" if quiet else _LEVELS.get(line.level, "debug")
-            getattr(_log, level)("libnmstate", call=name, target=line.target, line=_cut(line.message))
-
-
-def _cut(text: str) -> str:
-    """A verification error lists all VLANs of a trunk, twice."""
-    return text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]}…"
-
-
-def _one_text(error: Any) -> str:
-    """Where in an expression it is wrong, is said in words: a caret under a line is lost in a condition."""
-    line = getattr(error, "line", "")
-    return f"{error.message} in `{line}` at character {error.position + 1}" if line else str(error.message)

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from nmstate_k8s.domain.host.errors import HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostUnavailable
 
 __all__ = ["SOCKET", "ovsdb_changes"]
 

@@ -15,18 +15,18 @@ from typing import Any
 import msgspec
 import structlog
 
-from nmstate_k8s.domain.host.blame import find_culprit, find_refused
-from nmstate_k8s.domain.host.captures import resolved
-from nmstate_k8s.domain.host.checks import Before, refuse_early, without_kept_secrets
-from nmstate_k8s.domain.host.defaults import with_defaults
+from nmstate_k8s.domain.desired.blame import find_culprit, find_refused
+from nmstate_k8s.domain.desired.captures import resolved
+from nmstate_k8s.domain.desired.checks import Before, refuse_early, without_kept_secrets
+from nmstate_k8s.domain.desired.defaults import with_defaults
+from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
+from nmstate_k8s.domain.desired.explain import known_keys, names_its_place
+from nmstate_k8s.domain.desired.explain_mistakes import explain_mistake, explain_place, misspelt_types
+from nmstate_k8s.domain.desired.references import filled, has_references
+from nmstate_k8s.domain.desired.secrets import masked
 from nmstate_k8s.domain.host.difference import differs
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.explain import known_keys, names_its_place
-from nmstate_k8s.domain.host.explain_mistakes import explain_mistake, explain_place, misspelt_types
 from nmstate_k8s.domain.host.fault import Fault, fault_of
 from nmstate_k8s.domain.host.protocol import Host
-from nmstate_k8s.domain.host.references import filled, has_references
-from nmstate_k8s.domain.host.secrets import masked
 
 __all__ = ["MAX_STATE_BYTES", "Prepared", "prepare"]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import NamedTuple, Protocol
 
+from nmstate_k8s.domain.desired.libnmstate import Libnmstate
+
 __all__ = ["Checkpoint", "Host", "NetworkManager"]
 
 
@@ -32,7 +34,7 @@ class NetworkManager(NamedTuple):
     checkpoints: tuple[Checkpoint, ...]
 
 
-class Host(Protocol):
+class Host(Libnmstate, Protocol):
     """The network of this node. One call at a time reaches libnmstate; the event loop never waits for it.
 
     Cancelling an awaited call does not stop it: libnmstate goes on, and the next call waits for it.
@@ -40,21 +42,6 @@ class Host(Protocol):
 
     async def show(self) -> bytes:
         """The current state."""
-
-    async def parse(self, desired: bytes) -> None:
-        """Read a desired state, nothing else.
-
-        :raises DesiredStateError: if it cannot be read.
-        """
-
-    async def captures(self, expressions: bytes, current: bytes) -> bytes:
-        """{name: expression} resolved against a current state: {name: state}.
-
-        :raises DesiredStateError: if an expression is wrong.
-        """
-
-    async def validate(self, desired: bytes, current: bytes) -> None:
-        """Raise where `apply` would refuse before it changes anything."""
 
     async def diff(self, desired: bytes, current: bytes) -> bytes:
         """The part of the desired state that differs from the current one."""

@@ -21,11 +21,11 @@ from nmstate_k8s.api.enactment import (
     MetaInfo,
     ProbeResult,
 )
-from nmstate_k8s.domain.host.defaults import with_defaults
+from nmstate_k8s.domain.desired.defaults import with_defaults
+from nmstate_k8s.domain.desired.secrets import masked
 from nmstate_k8s.domain.host.outcome import Outcome, message
 from nmstate_k8s.domain.host.prepare import MAX_STATE_BYTES
 from nmstate_k8s.domain.host.retries import Retries
-from nmstate_k8s.domain.host.secrets import masked
 
 __all__ = ["progressing", "captured_before", "concluded"]
 

@@ -13,7 +13,7 @@ from contextlib import aclosing
 import structlog
 
 from nmstate_k8s.core.clock import Clock
-from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.desired.errors import HostError
 
 __all__ = ["SignalWatch"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nmstate_k8s.domain.host.errors import is_transient
+from nmstate_k8s.domain.desired.errors import is_transient
 from nmstate_k8s.domain.host.fault import Fault, fault_of
 from nmstate_k8s.domain.host.journal import Record
 from nmstate_k8s.domain.host.prepare import Prepared

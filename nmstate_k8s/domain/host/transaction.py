@@ -16,7 +16,7 @@ from collections.abc import Callable
 import structlog
 
 from nmstate_k8s.core.clock import Clock
-from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host.executor import Executor
 from nmstate_k8s.domain.host.failpoints import Failpoints
 from nmstate_k8s.domain.host.journal import Interrupted

@@ -25,8 +25,8 @@ from typing import Any
 
 import msgspec
 
+from nmstate_k8s.domain.desired.errors import is_transient
 from nmstate_k8s.domain.host import compare
-from nmstate_k8s.domain.host.errors import is_transient
 from nmstate_k8s.domain.host.journal import UNREADABLE, JournalTaken
 from nmstate_k8s.domain.host.parachute.facts import touched
 from nmstate_k8s.domain.host.parachute.outside import mending

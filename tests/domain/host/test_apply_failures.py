@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError, HostUnavailable
+from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError, HostUnavailable
 from nmstate_k8s.domain.host.fault import GENERATE, fault_of, probes_failed
 from nmstate_k8s.domain.host.probes.result import ProbeResult
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from nmstate_k8s.domain.host.errors import HostError, HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostError, HostUnavailable
 from nmstate_k8s.domain.host.interruption import outcome_of
 from nmstate_k8s.domain.host.outcome import message
 

@@ -11,13 +11,13 @@ import pytest
 
 from nmstate_k8s.api.conditions import EnactmentPhase, enactment_conditions, enactment_phase
 from nmstate_k8s.api.enactment import Enactment, EnactmentSpec, EnactmentStatus
+from nmstate_k8s.domain.desired.secrets import Redactor
 from nmstate_k8s.domain.host.assignment import Assignment, assignment
 from nmstate_k8s.domain.host.fault import Fault
 from nmstate_k8s.domain.host.outcome import MAX_MESSAGE, Outcome, message
 from nmstate_k8s.domain.host.prepare import Prepared
 from nmstate_k8s.domain.host.report import captured_before, concluded, progressing
 from nmstate_k8s.domain.host.retries import Retries
-from nmstate_k8s.domain.host.secrets import Redactor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = EnactmentSpec(policy_generation=2, desired_state={"interfaces": [{"name": "eth1"}]}, capture={"a": "x"})

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nmstate_k8s.domain.host.errors import HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostUnavailable
 from nmstate_k8s.domain.host.fault import Fault
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost, nmstate_version
 from nmstate_k8s.domain.host.prepare import Prepared, prepare

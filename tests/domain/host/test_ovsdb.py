@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nmstate_k8s.domain.host.errors import HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostUnavailable
 from nmstate_k8s.domain.host.ovsdb import ovsdb_changes
 
 pytestmark = pytest.mark.asyncio

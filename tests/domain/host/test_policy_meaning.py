@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from nmstate_k8s.domain.host.blame import find_culprit
-from nmstate_k8s.domain.host.defaults import with_defaults
-from nmstate_k8s.domain.host.errors import HostError
-from nmstate_k8s.domain.host.explain import explain_refusal
-from nmstate_k8s.domain.host.explain_mistakes import misspelt_types
-from nmstate_k8s.domain.host.paths import path_text
+from nmstate_k8s.domain.desired.blame import find_culprit
+from nmstate_k8s.domain.desired.defaults import with_defaults
+from nmstate_k8s.domain.desired.errors import HostError
+from nmstate_k8s.domain.desired.explain import explain_refusal
+from nmstate_k8s.domain.desired.explain_mistakes import misspelt_types
+from nmstate_k8s.domain.desired.paths import path_text
 from nmstate_k8s.domain.host.prepare import prepare
 from nmstate_k8s.testing.host import FakeHost, node_state
 

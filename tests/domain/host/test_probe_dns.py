@@ -12,7 +12,7 @@ import dns.rrset
 import pytest
 import pytest_asyncio
 
-from nmstate_k8s.domain.host.errors import HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostUnavailable
 from nmstate_k8s.domain.host.probes.addresses import addresses_of, family_of
 from nmstate_k8s.domain.host.probes.dns import DnsProbe
 from nmstate_k8s.domain.host.probes.result import NO_CHANGE, Change, ProbeFailed, ProbeSkipped

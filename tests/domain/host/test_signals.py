@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nmstate_k8s.domain.host.errors import HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostUnavailable
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost
 from nmstate_k8s.domain.host.signals import SignalWatch
 from nmstate_k8s.testing.clock import LoopClock

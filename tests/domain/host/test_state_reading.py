@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host.reading import StateReader
 from nmstate_k8s.testing.host import FakeHost
 

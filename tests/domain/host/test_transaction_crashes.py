@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nmstate_k8s.domain.host.errors import HostError, HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostError, HostUnavailable
 from nmstate_k8s.domain.host.outcome import message
 
 MTU: dict[str, Any] = {"name": "eth1", "type": "ethernet", "state": "up", "mtu": 1400}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nmstate_k8s.domain.host.errors import HostError, HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostError, HostUnavailable
 from nmstate_k8s.domain.host.journal import Record
 from nmstate_k8s.domain.host.outcome import message
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 
-from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host.parachute.copies import sync_all, sync_folders
 
 __all__ = ["NETWORKMANAGER", "UNIT", "UNITS", "RestoreUnit", "Units"]

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable
 
 from nmstate_k8s.api.probes import Family
-from nmstate_k8s.domain.host.errors import HostError
+from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host.probes.dnsquery import PORT, NoAnswer, ask
 from nmstate_k8s.domain.host.probes.race import AllFailed, first_to_succeed
 from nmstate_k8s.domain.host.probes.result import ProbeFailed

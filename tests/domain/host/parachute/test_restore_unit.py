@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nmstate_k8s.domain.host.errors import HostUnavailable
+from nmstate_k8s.domain.desired.errors import HostUnavailable
 from nmstate_k8s.domain.host.journal import Journal, Record
 from nmstate_k8s.domain.host.parachute.unit import UNIT, RestoreUnit
 from nmstate_k8s.testing.host import FakeHost

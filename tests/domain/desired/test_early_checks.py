@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from nmstate_k8s.domain.host.checks import Before, refuse_early, without_kept_secrets
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.secrets import MASK
+from nmstate_k8s.domain.desired.checks import Before, refuse_early, without_kept_secrets
+from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
+from nmstate_k8s.domain.desired.secrets import MASK
 
 SCRIPTS = {"post-activation": "echo up"}
 LOGIN = {"identity": "me", "eap-methods": ["peap"], "password": MASK}

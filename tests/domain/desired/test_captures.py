@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from nmstate_k8s.domain.host.captures import resolved
-from nmstate_k8s.domain.host.errors import DesiredStateError
+from nmstate_k8s.domain.desired.captures import resolved
+from nmstate_k8s.domain.desired.errors import DesiredStateError
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost
 from nmstate_k8s.domain.host.prepare import prepare
 

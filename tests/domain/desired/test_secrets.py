@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nmstate_k8s.domain.host.secrets import MASK, Redactor, is_secret, masked
+from nmstate_k8s.domain.desired.secrets import MASK, Redactor, is_secret, masked
 
 
 def eth1(**section: Any) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from typing import Any
 
 import msgspec
 
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.paths import Path
-from nmstate_k8s.domain.host.protocol import Host
+from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
+from nmstate_k8s.domain.desired.libnmstate import Libnmstate
+from nmstate_k8s.domain.desired.paths import Path
 
 __all__ = ["find_culprit", "find_refused"]
 
@@ -36,12 +36,12 @@ _IDENTITY = ("name", "state", "type")
 _UNREADABLE = "unreadable"
 
 
-async def find_culprit(host: Host, desired: Any) -> Path:
+async def find_culprit(libnmstate: Libnmstate, desired: Any) -> Path:
     """The path of the smallest part that libnmstate cannot read; empty if it is only the state as a whole."""
 
     async def unreadable(state: Any) -> str:
         try:
-            await host.parse(msgspec.json.encode(state))
+            await libnmstate.parse(msgspec.json.encode(state))
         except DesiredStateError as error:
             return error.message or error.kind
         return ""
@@ -49,12 +49,12 @@ async def find_culprit(host: Host, desired: Any) -> Path:
     return await _Search(unreadable).path(desired)
 
 
-async def find_refused(host: Host, desired: Any, before: bytes, message: str) -> Path:
+async def find_refused(libnmstate: Libnmstate, desired: Any, before: bytes, message: str) -> Path:
     """The path of the smallest part that libnmstate refuses with this message on a node that looks like `before`."""
 
     async def refused(state: Any) -> str:
         try:
-            await host.validate(msgspec.json.encode(state), before)
+            await libnmstate.validate(msgspec.json.encode(state), before)
         except DesiredStateError:
             return _UNREADABLE
         except HostError as error:

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from nmstate_k8s.domain.host.explain_apply import AFTER_APPLY
-from nmstate_k8s.domain.host.suggest import there
+from nmstate_k8s.domain.desired.explain_apply import AFTER_APPLY
+from nmstate_k8s.domain.desired.suggest import there
 
 __all__ = [
     "NOT_FOUND",

@@ -18,11 +18,11 @@ from typing import Any
 
 import msgspec
 
-from nmstate_k8s.domain.host.errors import DesiredStateError
-from nmstate_k8s.domain.host.explain import known_keys
-from nmstate_k8s.domain.host.protocol import Host
-from nmstate_k8s.domain.host.references import filled
-from nmstate_k8s.domain.host.suggest import did_you_mean, some
+from nmstate_k8s.domain.desired.errors import DesiredStateError
+from nmstate_k8s.domain.desired.explain import known_keys
+from nmstate_k8s.domain.desired.libnmstate import Libnmstate
+from nmstate_k8s.domain.desired.references import filled
+from nmstate_k8s.domain.desired.suggest import did_you_mean, some
 
 __all__ = ["MAX_CAPTURED_BYTES", "resolved"]
 
@@ -33,14 +33,14 @@ KIND = "CaptureError"
 _REFERENCE = re.compile(r'"[^"]*"|\bcapture\.([\w-]+)')
 
 
-async def resolved(host: Host, capture: Mapping[str, str], before: bytes) -> dict[str, Any]:
+async def resolved(libnmstate: Libnmstate, capture: Mapping[str, str], before: bytes) -> dict[str, Any]:
     """What each expression finds in the state `before`.
 
     :raises DesiredStateError: for an expression that is wrong or finds nothing.
     """
     references = {name: _references(expression) for name, expression in capture.items()}
     _refuse_unknown(capture, references)
-    answer = await _evaluated(host, capture, references, before)
+    answer = await _evaluated(libnmstate, capture, references, before)
     if len(answer) > MAX_CAPTURED_BYTES:
         size, most = len(answer) // 1024, MAX_CAPTURED_BYTES // 1024
         raise DesiredStateError("TooLarge", f"the captures found {size} KiB, more than the {most} KiB allowed")
@@ -69,23 +69,25 @@ def _ordered(capture: Mapping[str, str], references: Mapping[str, list[str]]) ->
 
 
 async def _evaluated(
-    host: Host, capture: Mapping[str, str], references: Mapping[str, list[str]], before: bytes
+    libnmstate: Libnmstate, capture: Mapping[str, str], references: Mapping[str, list[str]], before: bytes
 ) -> bytes:
     expressions: dict[str, str] = {}
     depth: dict[str, int] = {}
     for name in _ordered(capture, references):
         expression, named = capture[name], references[name]
         if any(depth[other] > depth[named[0]] for other in named[1:]):
-            found = msgspec.json.decode(await _asked(host, expressions, capture, before))
+            found = msgspec.json.decode(await _asked(libnmstate, expressions, capture, before))
             expression = _with_values(name, expression, found)
         expressions[name] = expression
         depth[name] = 1 + max((depth[other] for other in named), default=0)
-    return await _asked(host, expressions, capture, before)
+    return await _asked(libnmstate, expressions, capture, before)
 
 
-async def _asked(host: Host, expressions: Mapping[str, str], capture: Mapping[str, str], before: bytes) -> bytes:
+async def _asked(
+    libnmstate: Libnmstate, expressions: Mapping[str, str], capture: Mapping[str, str], before: bytes
+) -> bytes:
     try:
-        return await host.captures(msgspec.json.encode(expressions), before)
+        return await libnmstate.captures(msgspec.json.encode(expressions), before)
     except DesiredStateError as error:
         raise _explained(error, capture, before) from error
 

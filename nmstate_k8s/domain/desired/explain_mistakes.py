@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nmstate_k8s.domain.host.explain import SECTIONS, Explanation, first_sentence
-from nmstate_k8s.domain.host.paths import Path, interface_at, path_text, value_at
-from nmstate_k8s.domain.host.secrets import MASK
-from nmstate_k8s.domain.host.suggest import did_you_mean, quoted, some
+from nmstate_k8s.domain.desired.explain import SECTIONS, Explanation, first_sentence
+from nmstate_k8s.domain.desired.paths import Path, interface_at, path_text, value_at
+from nmstate_k8s.domain.desired.secrets import MASK
+from nmstate_k8s.domain.desired.suggest import did_you_mean, quoted, some
 
 __all__ = ["INTERFACE_TYPES", "explain_mistake", "explain_place", "misspelt_types"]
 

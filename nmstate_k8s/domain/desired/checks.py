@@ -18,11 +18,11 @@ from typing import Any
 
 import msgspec
 
-from nmstate_k8s.domain.host.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.host.explain import NOT_FOUND, interfaces_there
-from nmstate_k8s.domain.host.paths import path_text
-from nmstate_k8s.domain.host.secrets import MASK, is_secret
-from nmstate_k8s.domain.host.suggest import there
+from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
+from nmstate_k8s.domain.desired.explain import NOT_FOUND, interfaces_there
+from nmstate_k8s.domain.desired.paths import path_text
+from nmstate_k8s.domain.desired.secrets import MASK, is_secret
+from nmstate_k8s.domain.desired.suggest import there
 
 __all__ = ["Before", "refuse_early", "without_kept_secrets"]
 

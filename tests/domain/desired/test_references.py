@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nmstate_k8s.domain.host.errors import DesiredStateError
-from nmstate_k8s.domain.host.references import filled, has_references
+from nmstate_k8s.domain.desired.errors import DesiredStateError
+from nmstate_k8s.domain.desired.references import filled, has_references
 
 CAPTURED: dict[str, Any] = {
     "base": {

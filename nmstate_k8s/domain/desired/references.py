@@ -15,9 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nmstate_k8s.domain.host.errors import DesiredStateError
-from nmstate_k8s.domain.host.paths import Path, interface_at, path_text
-from nmstate_k8s.domain.host.suggest import did_you_mean, quoted, some
+from nmstate_k8s.domain.desired.errors import DesiredStateError
+from nmstate_k8s.domain.desired.paths import Path, interface_at, path_text
+from nmstate_k8s.domain.desired.suggest import did_you_mean, quoted, some
 
 __all__ = ["filled", "has_references"]
 
