@@ -47,10 +47,11 @@ e2e: LAB_OPTIONS := --ovs
 e2e: setup build ## on two labs side by side: kubectl in, node state out
 	@$(PYTHON) hack/e2e
 
-generate: setup ## write the CRDs, install.yaml and the catalogue of mistakes anew from their sources
+generate: setup ## write CRDs, manifests, the reference and the catalogue of mistakes anew from their sources
 	@$(PYTHON) hack/gen-crds
 	@$(PYTHON) hack/render-install
 	@$(PYTHON) hack/gen-mistakes
+	@$(PYTHON) hack/gen-reference
 
 lock: setup ## resolve the locked dependencies anew
 	@hack/lock

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PAGES = [*sorted(Path("docs").glob("*.md")), Path("README.md"), Path("CONTRIBUTING.md"), Path("libnmstate/README.md")]
+PAGES = [*sorted(Path("docs").rglob("*.md")), Path("README.md"), Path("CONTRIBUTING.md"), Path("libnmstate/README.md")]
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -40,7 +40,7 @@ def test_every_page_is_reached_from_the_front() -> None:
         reached.add(page)
         links = (link.partition("#")[0] for link in LINK.findall(page.read_text()) if not re.match(r"\w+:", link))
         todo += [Path(*(page.parent / link).parts) for link in links if link.endswith(".md") and "../" not in link]
-    missed = {page.name for page in Path("docs").glob("*.md")} - {page.name for page in reached}
+    missed = {*Path("docs").rglob("*.md")} - reached
     assert not missed
 
 

@@ -112,10 +112,6 @@ def _transactions(
     reporter: NodeStateReporter,
 ) -> Transactions:
     client, clock = manager.client, manager.clock
-    tell = about_node(recorder, settings.node)
-
-    def notify(reason: str, note: str, *, warning: bool = True) -> None:
-        tell("Warning" if warning else "Normal", reason, note)
 
     def ended(outcome: Outcome) -> None:
         NODE_METRICS.transaction(outcome)
@@ -128,7 +124,7 @@ def _transactions(
         Journal(settings.journal, root=settings.host, lock=settings.lock_file),
         clock=clock,
         reader=reader,
-        notify=notify,
+        notify=about_node(recorder, settings.node),
         network_changed=client.reset_connections,
         allow_dispatch=settings.allow_dispatch,
     )

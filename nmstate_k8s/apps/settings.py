@@ -13,6 +13,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nmstate_k8s.apps.variables import VARIABLES
 from nmstate_k8s.domain.install.stack import InstallSettings
 
 
@@ -21,7 +22,7 @@ class SettingsError(Exception):
 
 
 class Environment:
-    """Variables, read as what they mean; an empty one counts as not set."""
+    """Variables, read as what they mean; an empty one counts as not set. `VARIABLES` has to have each in words."""
 
     def __init__(self, values: Mapping[str, str] = os.environ) -> None:
         self._values = values
@@ -31,6 +32,7 @@ class Environment:
 
         :raises SettingsError: if it is not set and there is no default.
         """
+        assert name in VARIABLES, f"{name} is not in nmstate_k8s.apps.variables"
         value = self._values.get(name) or default
         if value is None:
             raise SettingsError(f"the environment variable {name} is not set")

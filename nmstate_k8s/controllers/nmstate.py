@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from nmstate_k8s.api.conditions import NMStatePhase, nmstate_conditions, nmstate_phase
+from nmstate_k8s.api.events import SECOND_NMSTATE
 from nmstate_k8s.api.meta import OPERATOR_MANAGER
 from nmstate_k8s.api.model import to_json
 from nmstate_k8s.api.nmstate import NMState, NMStateStatus
@@ -108,7 +109,7 @@ class NMStateReconciler:
         first = keeper.name if keeper else ""
         log.warning("deleting a second NMState", name=extra.name, keeping=first)
         note = f"only one NMState may exist, and {first} was there first"
-        self._recorder.event(extra, "Warning", "SecondNMState", note, "Delete")
+        self._recorder.event(extra, *SECOND_NMSTATE.told(note))
         with suppress(NotFound, Conflict):  # gone, or another one of that name: an event will tell
             await self._client.delete(NMSTATES, extra.name, uid=extra.uid)
 

@@ -7,10 +7,10 @@ happened, and a status that is written again is not told again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from nmstate_k8s.api.conditions import Condition, EnactmentPhase, enactment_phase
 from nmstate_k8s.api.enactment import EnactmentStatus
+from nmstate_k8s.api.events import ENACTMENT_TURNS, EventKind
 from nmstate_k8s.api.meta import POLICY_LABEL
 from nmstate_k8s.controllers.enactmentwriter import EnactmentWriter
 from nmstate_k8s.core.events import EventRecorder
@@ -19,18 +19,16 @@ from nmstate_k8s.domain.kinds import NODES
 
 __all__ = ["TellingWriter", "Tell", "about_node"]
 
-Tell = Callable[[str, str, str], None]
-"""Called with the type (Normal or Warning), the reason and a note."""
-
-_WARNINGS: Final = frozenset({EnactmentPhase.RETRYING, EnactmentPhase.FAILED, EnactmentPhase.ABORTED})
+Tell = Callable[[EventKind, str], None]
+"""Called with what happened and a note."""
 
 
 def about_node(recorder: EventRecorder, name: str) -> Tell:
     """Events about the node of this name, under the uid that the kubelet uses: `kubectl describe node` finds them."""
     node = Object.from_dict({"metadata": {"name": name, "uid": name}}, NODES)
 
-    def tell(type_: str, reason: str, note: str) -> None:
-        recorder.event(node, type_, reason, note, "Configure")
+    def tell(kind: EventKind, note: str) -> None:
+        recorder.event(node, *kind.told(note))
 
     return tell
 
@@ -52,12 +50,13 @@ class TellingWriter:
         phase = enactment_phase(status.conditions)
         shown = next((each for each in status.conditions if _shown(each, phase)), None)
         turn = (enactment.uid, status.transaction_id, phase)
-        if phase is None or shown is None or self._told.get(enactment.name) == turn:
+        kind = ENACTMENT_TURNS.get(phase) if phase is not None else None
+        if kind is None or shown is None or self._told.get(enactment.name) == turn:
             return
         self._told[enactment.name] = turn
         policy = enactment.labels.get(POLICY_LABEL, enactment.name)
         note = f"policy {policy}, generation {status.policy_generation}: {shown.message}"
-        self._tell("Warning" if phase in _WARNINGS else "Normal", shown.reason, note)
+        self._tell(kind, note)
 
 
 def _shown(condition: Condition, phase: EnactmentPhase | None) -> bool:

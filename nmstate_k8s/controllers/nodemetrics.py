@@ -35,7 +35,11 @@ class NodeMetrics:
             registry=registry,
         )
         self.transactions = Counter(
-            f"{_PREFIX}_transactions_total", "Transactions by how they ended", ["outcome"], registry=registry
+            f"{_PREFIX}_transactions_total",
+            "Transactions by how they ended: configured, unchanged, refused (nothing was changed), rolled-back,"
+            " unsynced, stuck or recovered",
+            ["outcome"],
+            registry=registry,
         )
         self.probe_seconds = Histogram(
             f"{_PREFIX}_probe_seconds",
@@ -55,7 +59,8 @@ class NodeMetrics:
         self.state_interfaces = Gauge(f"{_PREFIX}_state_interfaces", "Interfaces in the report", registry=registry)
         self.look_seconds = Histogram(
             f"{_PREFIX}_state_look_seconds",
-            "How long it took to look at the state and report it, by what it was looked at for",
+            "How long it took to look at the state and report it, by what it was looked at for: start, change, asked,"
+            " period or retry",
             ["cause"],
             buckets=SECONDS,
             registry=registry,

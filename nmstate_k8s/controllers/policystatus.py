@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from nmstate_k8s.api.conditions import EnactmentPhase, PolicyPhase, policy_conditions, policy_phase
+from nmstate_k8s.api.events import POLICY_TURNS, RECONCILE_FAILED
 from nmstate_k8s.api.meta import CONTROLLER_MANAGER
 from nmstate_k8s.api.policy import PolicyStatus
 from nmstate_k8s.controllers.pace import Pace
@@ -32,14 +33,6 @@ from nmstate_k8s.domain.policy.facts import EnactmentFacts, PolicyFacts, policy_
 from nmstate_k8s.domain.policy.summary import Summary, summarise
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
-
-_TURNS: Final[Mapping[PolicyPhase, tuple[str, bool]]] = {
-    PolicyPhase.IGNORED: ("NoMatchingNode", False),
-    PolicyPhase.PROGRESSING: ("ConfigurationProgressing", False),
-    PolicyPhase.DEGRADED: ("FailedToConfigure", True),
-    PolicyPhase.AVAILABLE: ("SuccessfullyConfigured", False),
-}
-"""Phase to the event's reason, which is the condition's, and whether it is a warning."""
 
 
 class _View(msgspec.Struct):
@@ -114,14 +107,13 @@ class PolicyStatusReconciler:
         for identity, each in failures.items():
             if identity not in memory.told:
                 note = f"node {each.node} failed to configure generation {policy.generation}: {each.message}"
-                self._events.event(obj, "Warning", "ReconcileFailed", note, "Configure")
+                self._events.event(obj, *RECONCILE_FAILED.told(note))
         return replace(memory, told=frozenset(failures))
 
     def _turned(self, obj: Object, summary: Summary) -> None:
         """An event for a phase that the policy has come to."""
-        reason, warning = _TURNS.get(summary.phase, ("", False))
-        if reason:
-            self._events.event(obj, "Warning" if warning else "Normal", reason, summary.message, "Configure")
+        if summary.phase in POLICY_TURNS:
+            self._events.event(obj, *POLICY_TURNS[summary.phase].told(summary.message))
 
     async def _write(self, obj: Object, policy: PolicyFacts, summary: Summary, memory: _Memory) -> float | None:
         """Write the status if it changed and its turn has come; else the seconds until then."""

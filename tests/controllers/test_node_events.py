@@ -41,7 +41,7 @@ def status(phase: EnactmentPhase, message: str = "", *, transaction: str = "t1")
 async def test_each_turn_is_told_once() -> None:
     """With the condition's reason and message; a status that is written again is no turn, another attempt is."""
     told: list[tuple[str, str, str]] = []
-    writer = TellingWriter(Server(), lambda *what: told.append(what))
+    writer = TellingWriter(Server(), lambda kind, note: told.append((kind.type, kind.reason, note)))
     await writer.write(ENACTMENT, status(EnactmentPhase.PROGRESSING))
     await writer.write(ENACTMENT, status(EnactmentPhase.RETRYING, "Error: no eth666. Retrying 2/2"))
     await writer.write(ENACTMENT, status(EnactmentPhase.RETRYING, "Error: no eth666. Retrying 2/2"))
@@ -60,7 +60,7 @@ async def test_what_could_not_be_written_is_not_told() -> None:
     told: list[str] = []
     server = Server()
     server.gone = True
-    writer = TellingWriter(server, lambda *what: told.append(what[1]))
+    writer = TellingWriter(server, lambda kind, _: told.append(kind.reason))
     with pytest.raises(NotFound):
         await writer.write(ENACTMENT, status(EnactmentPhase.AVAILABLE))
     assert told == []

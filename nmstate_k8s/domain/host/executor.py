@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
 
+from nmstate_k8s.api.events import FOREIGN_CHECKPOINT, FOREIGN_CHECKPOINT_ROLLED_BACK, EventKind
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host import requests
@@ -29,11 +30,8 @@ _log = structlog.get_logger(__name__)
 LONG_AWAY_MILLISECONDS = 1_000
 
 
-class Notify(Protocol):
-    """Tells people what is not part of the enactment's status: an event."""
-
-    def __call__(self, reason: str, note: str, *, warning: bool = True) -> None:
-        """:param reason: one word; :param note: a sentence."""
+Notify = Callable[[EventKind, str], None]
+"""Tells people what is not part of the enactment's status: the kind of event, and a sentence."""
 
 
 class Executor:
@@ -140,7 +138,7 @@ class Executor:
             self._told.add(request.checkpoint)
             devices = ", ".join(request.devices) or "no device"
             note = f"waiting for the checkpoint {request.checkpoint} of another process ({devices})"
-            self._notify("ForeignCheckpoint", note, warning=False)
+            self._notify(FOREIGN_CHECKPOINT, note)
         await self._clock.sleep(request.seconds)
 
     # --- The journal ------------------------------------------------------------------------------------------
@@ -201,7 +199,7 @@ class Executor:
         if request.foreign:
             self._told.discard(request.checkpoint)
             note = f"rolling back the checkpoint {request.checkpoint}, which another process left behind"
-            self._notify("ForeignCheckpointRolledBack", note)
+            self._notify(FOREIGN_CHECKPOINT_ROLLED_BACK, note)
         try:
             await self._host.rollback(request.checkpoint)
         finally:

@@ -146,7 +146,7 @@ class Rig:
             self.journal,
             clock=self.clock,
             reader=self.reader,
-            notify=lambda reason, note, *, warning=True: self.notices.append((reason, warning)),
+            notify=lambda kind, note: self.notices.append((kind.reason, kind.warning)),
             network_changed=lambda: self.resets.append("reset"),
             boot=lambda: self.boot,
             now=lambda: self.host.clock,
