@@ -51,6 +51,13 @@ class Watched(Protocol):
     def looking(self) -> None:
         """A look begins."""
 
+    @property
+    def passing(self) -> frozenset[str]:
+        """Veths, as pods have them, that came or went since the look began."""
+
+    def stays(self, name: str) -> bool:
+        """Whether such a one is still there."""
+
     def reported(self, names: Iterable[str]) -> None:
         """It ended: these links are reported."""
 
@@ -165,8 +172,11 @@ class NodeStateReporter:
     async def _look(self) -> str:
         """Look, and write what changed. How it was written; empty: there was no need."""
         self._watched.looking()
-        whole = reported(await self._reader.look())
+        state = await self._reader.look()
+        whole = reported(state, self._watched.passing)
         self._watched.reported(whole.names)
+        if any(self._watched.stays(name) for name in whole.withheld):
+            self.changed()
         manager = (await self._host.networkmanager()).version
         versions = {
             "handlerNetworkManagerVersion": manager,

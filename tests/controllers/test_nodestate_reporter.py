@@ -22,6 +22,7 @@ from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.desired.errors import HostUnavailable
 from nmstate_k8s.domain.host.churn import Churn
 from nmstate_k8s.domain.host.reading import StateReader
+from nmstate_k8s.domain.host.rtnetlink import Link, Told
 from nmstate_k8s.domain.kinds import NODE_STATES
 from nmstate_k8s.testing.clock import LoopClock
 from nmstate_k8s.testing.host import FakeHost
@@ -338,3 +339,32 @@ async def test_a_server_that_takes_nothing_is_asked_seldom() -> None:
         report.change(9000)
         await asyncio.sleep(60)
         assert len(report.server.failures) > 900
+
+
+@pytest.mark.parametrize(
+    ("stays", "looks"),
+    [pytest.param(False, 0, id="it is gone"), pytest.param(True, 1, id="it stays, so another look tells whose it is")],
+)
+async def test_a_pod_that_passes_while_somebody_looks_costs_no_write(stays: bool, looks: int) -> None:
+    """NetworkManager does not know its link yet, or any more: it looks like the node's own."""
+    async with reporting() as report:
+        await asyncio.sleep(20)
+        pods = {"name": "veth7", "type": "veth", "state": "down", "mtu": 1500, "mac-address": "02:00:00:00:00:07"}
+        before, quiet = report.host.calls.count("show"), report.host.state
+
+        def passes() -> None:
+            report.host.on("show", lambda: setattr(report.host, "state", quiet))
+            report.host.state = {**quiet, "interfaces": [*quiet["interfaces"], pods]}
+            for gone in [False] if stays else [False, True]:
+                report.churn.hear(far_end(7, "veth7", gone=gone))
+
+        report.host.on("show", passes)
+        report.reporter.refresh()
+        await asyncio.sleep(10)
+        assert report.server.writes == ["write"]
+        assert report.host.calls.count("show") - before == 1 + looks
+
+
+def far_end(index: int, name: str, *, gone: bool) -> Told:
+    """What the kernel tells of a pod's link."""
+    return Told(("link", 0, index), index, gone, hash(gone), Link(name, far_end=True))

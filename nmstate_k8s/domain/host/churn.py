@@ -4,6 +4,8 @@
   renewed, statistics are sent around.
 - What belongs to a pod is none: a veth that is not reported and whose other end is elsewhere, with its addresses and
   routes. A link that came and went before anybody looked (a macvlan on its way into a pod) is none either.
+- Which veths of that kind came or went during a look is kept until the next one (`passing`): it may have seen them
+  half.
 - After news all routes are forgotten: the kernel takes a route away together with its link or address without a
   word, and the same route coming back must be news again.
 - In doubt it is news: a look too many finds nothing and costs no request.
@@ -37,6 +39,9 @@ class Churn:
         """Links whose other end is elsewhere."""
         self._reported: frozenset[str] | None = None
         self._looking = True
+        self._come: dict[str, int] = {}
+        """Far ends that came since the look began, and their links."""
+        self._went: set[str] = set()
         self._news: set[int] = set()
         self.heard = 0
         """How many news there were so far: whether something has changed in between, can be seen by it."""
@@ -44,6 +49,17 @@ class Churn:
     def looking(self) -> None:
         """Somebody looks at the state from now on: what he will see of links that go meanwhile is not known."""
         self._looking = True
+        self._come.clear()
+        self._went.clear()
+
+    @property
+    def passing(self) -> frozenset[str]:
+        """Veths with their other end elsewhere that came or went since the look began."""
+        return frozenset(self._come) | self._went
+
+    def stays(self, name: str) -> bool:
+        """Whether a link that is passing is still there."""
+        return self._names.get(self._come.get(name, NO_LINK)) == name
 
     def reported(self, names: Iterable[str]) -> None:
         """The look has ended; these links are reported."""
@@ -57,6 +73,7 @@ class Churn:
 
     def hear(self, told: Told) -> None:
         """So it is now."""
+        self._pass(told)
         self._note(told)
         if not self._is_new(told) or (told.link is None and self._is_pods(told.index)):
             return
@@ -96,6 +113,14 @@ class Churn:
     def _add(self, news: int) -> None:
         self._news.add(news)
         self.heard += 1
+
+    def _pass(self, told: Told) -> None:
+        if not self._looking or told.link is None or not told.link.far_end:
+            return
+        if told.gone:
+            self._went.add(told.link.name)
+        elif told.index not in self._far or self._names.get(told.index) != told.link.name:
+            self._come[told.link.name] = told.index
 
     def _note(self, told: Told) -> None:
         if told.link is not None:

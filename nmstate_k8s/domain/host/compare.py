@@ -1,6 +1,7 @@
 """Whole states compared: is the node, after a rollback, as it was?
 
-What moves by itself is left out, order in lists of named things does not count, and the answer names paths.
+What moves by itself is left out, order in lists of named things does not count, and the answer names paths. A veth
+without an address whose other end is elsewhere, and that is in one of the two only, came or went with a pod.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from nmstate_k8s.domain.nodestate.filter import filtered
+from nmstate_k8s.domain.nodestate.filter import far_end, filtered, filtered_interface, filtered_routes
 
 __all__ = ["differences"]
 
@@ -20,7 +21,26 @@ _MOVING = frozenset({"neighbors", "min-mtu", "max-mtu", "features"})
 
 def differences(before: bytes, after: bytes) -> tuple[str, ...]:
     """The paths at which two states differ, as people say them; empty if they are the same."""
-    return tuple(_walk(_keyed(_settled(before)), _keyed(_settled(after)), ""))
+    was, now = _settled(before), _settled(after)
+    passing = _pods(was) ^ _pods(now)
+    return tuple(_walk(_keyed(_without(was, passing)), _keyed(_without(now, passing)), ""))
+
+
+def _pods(state: Mapping[str, Any]) -> set[str]:
+    """Names of what may be pods' ends."""
+    return {
+        str(entry.get("name"))
+        for entry in state.get("interfaces") or ()
+        if far_end(entry) and not (entry.get("ipv4") or {}).get("address")
+    }
+
+
+def _without(state: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    if not names or not state.get("interfaces"):
+        return state
+    routes = filtered_routes(state["routes"], names) if isinstance(state.get("routes"), Mapping) else {}
+    interfaces = [filtered_interface(entry, names) for entry in state["interfaces"] if entry.get("name") not in names]
+    return {**state, "interfaces": interfaces, "routes": routes}
 
 
 def _settled(state: bytes) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class StateReader:
         try:
             return await asyncio.shield(look)
         finally:
+            self._heard()  # so that who asks next what came and went meanwhile is told of all of it
             if look.done():
                 self._look = None
 

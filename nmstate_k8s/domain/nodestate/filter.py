@@ -2,6 +2,8 @@
 
 - veths in state `ignore` (pods' ends), wherever they appear: as interfaces, as ports of a bridge, as the next
   hop of a route.
+- What came while libnmstate looked: it asks the kernel first and NetworkManager afterwards. Of a link that it heard
+  of from NetworkManager alone it knows no more than that it is ignored, and calls a veth an ethernet.
 - A bridge's `gc-timer` and `hello-timer`, the life times of addresses: they run.
 """
 
@@ -12,26 +14,50 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["belongs_to_pod", "filtered", "filtered_interface", "filtered_routes"]
+__all__ = ["Head", "far_end", "filtered", "filtered_interface", "filtered_routes"]
 
 _TIMERS = frozenset({"gc-timer", "hello-timer"})
 _LIFE_TIMES = frozenset({"preferred-life-time", "valid-life-time"})
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Of an interface, what tells whose it is."""
+
+    name: str = ""
+    type: str = ""
+    state: str = ""
+    mtu: int | None = None
+    mac_address: str | None = msgspec.field(default=None, name="mac-address")
+    veth: dict[str, Any] | None = None
+    """Where its other end is here."""
+
+    @property
+    def is_pods(self) -> bool:
+        """Whether it is a pod's end, known or only just come."""
+        if self.state != "ignore":
+            return False
+        return self.type == "veth" or (self.type == "ethernet" and self.mtu is None and self.mac_address is None)
+
+    @property
+    def far_end(self) -> bool:
+        """Whether it is a veth whose other end is in another network namespace."""
+        return self.type == "veth" and self.veth is None
 
 
 def filtered(state: bytes) -> dict[str, Any]:
     """The state as it is reported, from libnmstate's JSON."""
     data: dict[str, Any] = msgspec.json.decode(state)
     interfaces = data.get("interfaces") or []
-    left_out = {str(entry.get("name")) for entry in interfaces if _is_pods(entry)}
-    data["interfaces"] = [filtered_interface(entry, left_out) for entry in interfaces if not _is_pods(entry)]
+    left_out = {str(entry.get("name")) for entry in interfaces if _head(entry).is_pods}
+    data["interfaces"] = [filtered_interface(entry, left_out) for entry in interfaces if not _head(entry).is_pods]
     if isinstance(data.get("routes"), Mapping):
         data["routes"] = filtered_routes(data["routes"], left_out)
     return data
 
 
-def belongs_to_pod(type_: str, state: str) -> bool:
-    """Whether an interface of this type and state is a pod's end."""
-    return type_ == "veth" and state == "ignore"
+def far_end(interface: Mapping[str, Any]) -> bool:
+    """Whether it is a veth whose other end is in another network namespace."""
+    return _head(interface).far_end
 
 
 def filtered_interface(interface: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
@@ -62,8 +88,8 @@ def filtered_routes(routes: Mapping[str, Any], left_out: Set[str]) -> dict[str, 
     }
 
 
-def _is_pods(interface: Mapping[str, Any]) -> bool:
-    return belongs_to_pod(str(interface.get("type")), str(interface.get("state")))
+def _head(interface: Mapping[str, Any]) -> Head:
+    return msgspec.convert(interface, Head)
 
 
 def _without(value: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:

@@ -7,14 +7,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from nmstate_k8s.core.patches import Operation, members, moves, operations
-from nmstate_k8s.domain.nodestate.filter import belongs_to_pod, filtered_interface, filtered_routes
+from nmstate_k8s.domain.nodestate.filter import Head, filtered_interface, filtered_routes
 
 __all__ = ["Report", "reported", "shown"]
 
@@ -24,21 +24,11 @@ class _Identity(msgspec.Struct, frozen=True):
     type: str = ""
 
 
-class _Head(msgspec.Struct, frozen=True):
-    name: str = ""
-    type: str = ""
-    state: str = ""
-
-    @property
-    def is_pods(self) -> bool:
-        return belongs_to_pod(self.type, self.state)
-
-
 _State = dict[str, msgspec.Raw]
 _states = msgspec.json.Decoder(_State)
 _lists = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _identities = msgspec.json.Decoder(_Identity)
-_heads = msgspec.json.Decoder(_Head)
+_heads = msgspec.json.Decoder(Head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +38,8 @@ class Report:
     interfaces: tuple[bytes, ...]
     rest: bytes
     """All else."""
+    withheld: frozenset[str] = field(default=frozenset(), compare=False)
+    """Links of which the next look must tell whose they are."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -72,21 +64,26 @@ class Report:
         return found
 
 
-def reported(state: bytes) -> Report:
-    """What is reported of a state, from libnmstate's JSON."""
+def reported(state: bytes, passing: Set[str] = frozenset()) -> Report:
+    """What is reported of a state, from libnmstate's JSON.
+
+    ``passing``: veths that came or went while libnmstate looked. If NetworkManager did not know of them (yet or any
+    more) they stand there as if they were the node's own; so they are withheld from this report.
+    """
     rest = _states.decode(state)
     listed = _lists.decode(rest.pop("interfaces", b"null")) or []
     heads = [_heads.decode(raw) for raw in listed]
-    left_out = {head.name for head in heads if head.is_pods}
+    withheld = frozenset(head.name for head in heads if head.name in passing and head.far_end and not head.is_pods)
+    left_out = {head.name for head in heads if head.is_pods} | withheld
     interfaces = tuple(
         _sorted(filtered_interface(_data(raw), left_out))
         for raw, head in zip(listed, heads, strict=True)
-        if not head.is_pods
+        if not (head.is_pods or head.name in withheld)
     )
     data = _data(msgspec.json.encode(rest))
     if isinstance(data.get("routes"), Mapping):
         data["routes"] = filtered_routes(data["routes"], left_out)
-    return Report(interfaces, _sorted(data))
+    return Report(interfaces, _sorted(data), withheld)
 
 
 def shown(current_state: bytes | msgspec.Raw) -> Report:

@@ -169,6 +169,30 @@ def test_a_link_that_goes_while_somebody_looks_is_news() -> None:
     assert node.hears(link(9, "dummy1", kind="dummy", gone=True))
 
 
+def test_pods_that_pass_while_somebody_looks_are_remembered() -> None:
+    """Until the next look begins; of those that came it is known whether they stayed."""
+    node = Node()
+    node.hears(pods_end(6, "veth6"))
+    assert not node.churn.passing, "nobody looks"
+    node.churn.looking()
+    node.hears(pods_end(7, "veth7"), pods_end(8, "veth8"), link(9, "dummy1", kind="dummy"))
+    node.hears(pods_end(8, "veth8", gone=True), pods_end(6, "veth6", gone=True), pods_end(7, "veth7"))
+    assert node.churn.passing == {"veth6", "veth7", "veth8"}
+    assert [name for name in sorted(node.churn.passing) if node.churn.stays(name)] == ["veth7"]
+    node.churn.reported(("eth0",))
+    node.churn.looking()
+    assert not node.churn.passing
+
+
+def test_what_is_learned_is_not_passing() -> None:
+    """The node's own uplink may be a veth."""
+    churn = Churn()
+    churn.looking()
+    for each in told(pods_end(2, "eth0")):
+        churn.learn(each)
+    assert not churn.passing
+
+
 def test_a_route_that_comes_back_is_news() -> None:
     """The kernel takes it away with its link, and says so of the link only."""
     node = Node()

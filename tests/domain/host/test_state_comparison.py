@@ -42,6 +42,21 @@ def test_an_address_that_is_left_on_the_loopback_is_a_difference() -> None:
     assert differences(state(KERNEL_ONLY), state(left)) == ("interfaces[lo].ipv4.address",)
 
 
+PODS: dict[str, Any] = {"name": "veth7", "type": "veth", "state": "down", "ipv4": {"enabled": False}}
+"""A pod's end that NetworkManager did not know of yet, or no more."""
+
+
+def test_pods_that_come_and_go_are_no_difference() -> None:
+    """Neither as interface nor as port of a bridge; one that is there both times, or has an address, counts."""
+    bridge = {"name": "cni0", "type": "linux-bridge", "bridge": {"port": [{"name": "veth7"}]}}
+    empty = {"name": "cni0", "type": "linux-bridge", "bridge": {"port": []}}
+    assert differences(state(bridge, PODS), state(empty)) == ()
+    assert differences(state(empty), state(bridge, PODS)) == ()
+    assert differences(state(PODS), state({**PODS, "state": "up"})) == ("interfaces[veth7].state",)
+    addressed = {**PODS, "ipv4": {"enabled": True, "address": [{"ip": "192.0.2.7", "prefix-length": 24}]}}
+    assert differences(state(empty, addressed), state(empty)) == ("interfaces[veth7]",)
+
+
 def dns(*running: str, config: tuple[str, ...] = ()) -> bytes:
     return msgspec.json.encode(
         {"dns-resolver": {"running": {"server": list(running)}, "config": {"server": list(config)}}}

@@ -33,6 +33,13 @@ def seen(*interfaces: Any, **more: Any) -> dict[str, Any]:
     return filtered(msgspec.json.encode({"interfaces": list(interfaces), **more}))
 
 
+def test_what_came_while_libnmstate_looked_is_left_out() -> None:
+    """Of a pod's link it then has no more from NetworkManager than that it is ignored; a card has its address."""
+    just_come = {"name": "veth2", "type": "ethernet", "state": "ignore"}
+    card = {"name": "eth7", "type": "ethernet", "state": "ignore", "mtu": 1500, "mac-address": "02:00:00:00:00:07"}
+    assert [entry["name"] for entry in seen(just_come, card)["interfaces"]] == ["eth7"]
+
+
 def test_pods_ends_are_left_out_wherever_they_appear() -> None:
     """As interface, as port of a bridge, as next hop; a veth that is managed stays."""
     routes = {
