@@ -2,7 +2,8 @@
 
 Watches the policies; of Nodes, what selects or admits them; handler pods as they come and go; of enactments, what
 they report. What is to be done is decided by `nmstate_k8s.domain.enactment.rollout`; each write names the version
-that the decision was made on, so that what changed meanwhile is looked at again instead of being overwritten.
+that the decision was made on, so that what changed meanwhile is looked at again instead of being overwritten. Before
+anything is written the policy itself is read again: a watch that lags must not bring a node what was taken back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 
 from nmstate_k8s.api.conditions import EnactmentPhase, enactment_conditions
 from nmstate_k8s.api.meta import CONTROLLER_MANAGER, POLICY_LABEL, POLICY_UID_ANNOTATION
-from nmstate_k8s.controllers.world import CONFIRM_WITHIN, World
+from nmstate_k8s.controllers.world import CONFIRM_WITHIN, Matching, World
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.controller import Controller, Result
 from nmstate_k8s.core.errors import AlreadyExists, Conflict, CoreError, NotFound
@@ -28,7 +29,7 @@ from nmstate_k8s.core.predicates import Predicate, any_of, changed, generation_c
 from nmstate_k8s.core.store import Store
 from nmstate_k8s.domain.enactment.naming import enactment_labels, enactment_name
 from nmstate_k8s.domain.enactment.rollout import Create, Hold, Plan, plan
-from nmstate_k8s.domain.kinds import ENACTMENTS
+from nmstate_k8s.domain.kinds import ENACTMENTS, POLICIES
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, PolicyFacts, enactment_facts, node_facts, pod_node
 from nmstate_k8s.domain.policy.facts import policy_facts as facts_of
 
@@ -74,14 +75,12 @@ class PolicyReconciler:
         if policy is None:
             await self._each(self._world.enactments(key.name), self._delete)
             return None
-        matching = self._world.matching(policy.name, policy.node_selector)
-        todo = plan(
-            generation=policy.generation,
-            policy_uid=policy.uid,
-            max_unavailable=policy.max_unavailable,
-            nodes=matching.nodes,
-            enactments=self._world.enactments(policy.name),
-        )
+        matching, todo = self._plan(policy)
+        if todo:
+            policy = await self._as_it_is(policy)
+            if policy is None:
+                return None  # gone or going: the watch will tell
+            matching, todo = self._plan(policy)
         await self._carry_out(policy, todo)
         unconfirmed = CONFIRM_WITHIN if self._world.unconfirmed(policy.name) else None
         return Result(requeue_after=_soonest(matching.recheck_after, unconfirmed))
@@ -91,6 +90,26 @@ class PolicyReconciler:
         obj = self._policies.get(key)
         policy = facts_of(obj) if obj else None
         return None if policy is None or policy.deleting else policy
+
+    def _plan(self, policy: PolicyFacts) -> tuple[Matching, Plan]:
+        """The policy's nodes, and what is to be done."""
+        matching = self._world.matching(policy.name, policy.node_selector)
+        todo = plan(
+            generation=policy.generation,
+            policy_uid=policy.uid,
+            max_unavailable=policy.max_unavailable,
+            nodes=matching.nodes,
+            enactments=self._world.enactments(policy.name),
+        )
+        return matching, todo
+
+    async def _as_it_is(self, policy: PolicyFacts) -> PolicyFacts | None:
+        """The policy by the API server's word, not the cache's; None: gone or going."""
+        try:
+            read = facts_of(await self._client.get(POLICIES, policy.name))
+        except NotFound:
+            return None
+        return None if read.deleting else read
 
     async def _confirm(self, policy: str) -> None:
         """Ask for what we wrote long ago and were never told of."""

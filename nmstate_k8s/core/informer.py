@@ -75,6 +75,7 @@ class Informer:
         self._version = 0
         self._lists_begun = 0
         self._lists = 0
+        self._replaced = asyncio.Event()
         self._selectors = {
             "namespace": namespace,
             "label_selector": label_selector,
@@ -119,6 +120,17 @@ class Informer:
         """List anew, although the watch may seem to be well. Does nothing while `run` does not run."""
         if self._reflector is not None:
             self._reflector.relist()
+
+    async def renew(self) -> None:
+        """List anew, and return when the store is of a list that was begun after this call.
+
+        For who must not act on what was so some time ago. Takes as long as the server is away; needs `run` to run.
+        """
+        wanted = self._lists_begun + 1
+        while self._lists < wanted:
+            replaced = self._replaced
+            self.relist()  # once more each time: one that was under way when it was asked for is not the one
+            await replaced.wait()
 
     async def wait_for_sync(self) -> None:
         """Return when `synced`."""
@@ -170,6 +182,8 @@ class Informer:
         initial = not self._synced.is_set()
         for event in events:
             self._tell(event._replace(initial=initial))
+        replaced, self._replaced = self._replaced, asyncio.Event()
+        replaced.set()
         if initial:
             self._synced.set()
             log.debug("cache is in step", resource=self.resource.plural, objects=len(self._store))

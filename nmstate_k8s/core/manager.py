@@ -8,6 +8,8 @@
 * Health and metrics at one address are one server.
 * A runnable is anything with `async run()` that ends by cancellation. One that returns is done; one that
   raises brings everything down, and `run` raises that error: a broken process is restarted, not limping.
+* Who comes to lead lists all kinds anew before it does anything: its caches may lag behind the last writes of the
+  leader before, or by minutes if it was cut off.
 * Losing leadership stops what only a leader may do and stands for election again; nothing else is touched.
 """
 
@@ -256,9 +258,16 @@ class Manager:
             return
         while True:
             try:
-                await self._election.run(group.run)
+                await self._election.run(self._lead)
             except LeadershipLost as error:
                 log.warning("standing for election again", error=str(error))
+
+    async def _lead(self) -> None:
+        """What only a leader may do, on caches that know what the leader before us wrote last."""
+        async with asyncio.TaskGroup() as renewing:
+            for informer in self._informers.values():
+                renewing.create_task(informer.renew())
+        await self._groups[Stage.LEADER].run()
 
     async def _servers_listen(self) -> None:
         for server in self._servers:

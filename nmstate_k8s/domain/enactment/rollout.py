@@ -6,6 +6,8 @@ time.
 
 - At most ``maxUnavailable`` nodes are at work or failed; a node gets a slot only while it is Ready. One that
   became NotReady at work keeps its slot, one that was NotReady before waits without blocking others.
+- An enactment that is to go (its node left, ceased to match, or the policy is another one) holds its slot until it is
+  gone: its node may be at work still.
 - A node at work on an older generation is admitted to the newest at once: it keeps the slot that it has.
 - When as many nodes have failed as may be unavailable, those that wait abort. What is final stays.
 - Planning again after a plan was carried out asks for nothing more.
@@ -92,15 +94,21 @@ def plan(
     working = [each for each in kept.values() if each.working]
     failed = [each for each in kept.values() if each.phase_of(generation) is EnactmentPhase.FAILED]
     waiting = [nodes[name] for name in sorted(nodes) if name not in leaving and _waits(kept.get(name), generation)]
+    going = [each for each in obsolete if each.working or _failed(each, generation, policy_uid)]
     limit = scaled(max_unavailable, len(nodes))
     moved_on = tuple(each for each in working if each.admitted != generation)
     if len(failed) >= limit:
         rest = _abort(waiting, kept, generation, failed, limit)
     else:
-        rest = _admit(waiting, kept, generation, slots=limit - len(working) - len(failed))
+        rest = _admit(waiting, kept, generation, slots=limit - len(working) - len(failed) - len(going))
     return Plan(
         delete=tuple(obsolete), create=rest.create, admit=moved_on + rest.admit, hold=rest.hold, abort=rest.abort
     )
+
+
+def _failed(enactment: EnactmentFacts, generation: int, policy_uid: str) -> bool:
+    """Whether it failed in this generation of this very policy."""
+    return enactment.policy_uid in ("", policy_uid) and enactment.phase_of(generation) is EnactmentPhase.FAILED
 
 
 def _waits(enactment: EnactmentFacts | None, generation: int) -> bool:

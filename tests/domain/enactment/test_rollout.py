@@ -94,7 +94,7 @@ class Cluster:
         fresh |= {each.node.name for each in made.create if each.admitted}
         assert all(self.nodes[name].ready for name in fresh), "a node that is not Ready got a slot"
         if fresh:
-            gone = {each.node for each in made.delete}
+            gone = {each.node for each in made.delete} - self.working
             assert len(((self.working | self.failed) - gone) | fresh) <= self.limit, "more at once than may be"
         touched = [
             *(each.node for each in made.delete),
@@ -186,6 +186,18 @@ def test_a_deleted_node_frees_its_slot() -> None:
     cluster.settle()
     assert "n00" not in cluster.enactments
     assert cluster.working == {"n01"}
+
+
+def test_a_slot_is_free_when_its_enactment_is_gone_and_not_before() -> None:
+    """A node that ceased to match may be at work still, and one of an earlier policy too."""
+    cluster = Cluster(3, max_unavailable=1)
+    cluster.settle()
+    cluster.enactments["n00"] = replace(cluster.enactments["n00"], policy_uid="another")
+    made = cluster.control()
+    assert [each.node for each in made.delete] == ["n00"]
+    assert not made.admit
+    cluster.settle()
+    assert cluster.working == {"n00"}
 
 
 def test_enactments_of_a_policy_of_the_same_name_that_was_deleted_are_made_anew() -> None:

@@ -1,0 +1,1 @@
+"""The rollout, looked at from outside: a checker of its invariants, a watcher, a simulation."""
