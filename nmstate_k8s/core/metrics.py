@@ -18,6 +18,8 @@ RECONCILE_BUCKETS: Final = (
 )
 QUEUE_BUCKETS: Final = tuple(10.0**exponent for exponent in range(-8, 4))
 """Both are controller-runtime's own: a quantile over a mixed fleet needs the same bounds everywhere."""
+WEBHOOK_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""client_golang's usual ones: controller-runtime has a native histogram here, which our client library has not."""
 
 
 def _tasks() -> float:
@@ -62,6 +64,17 @@ class Metrics:
         )
         self.longest_running = gauge(
             "workqueue_longest_running_processor_seconds", "Age of the oldest work in progress", queue
+        )
+
+        hook = ["webhook"]
+        prefix = "controller_runtime_webhook"
+        self.webhook_requests = counter(f"{prefix}_requests_total", "Admission calls", [*hook, "code"])
+        self.webhook_seconds = histogram(f"{prefix}_latency_seconds", "Duration", hook, WEBHOOK_BUCKETS)
+        self.webhook_in_flight = gauge(f"{prefix}_requests_in_flight", "Admission calls at work", hook)
+        self.webhook_panics = counter(f"{prefix}_panics_total", "Admission calls whose handler failed", [])
+        self.certificate_reads = counter("certwatcher_read_certificate_total", "Serving certificates read", [])
+        self.certificate_errors = counter(
+            "certwatcher_read_certificate_errors_total", "Serving certificates that cannot be used", []
         )
 
         self.leader = gauge("leader_election_master_status", "1 if this process leads", ["name"])

@@ -1,7 +1,8 @@
 """Health and metrics over HTTP.
 
 * `/healthz` and `/livez` ask the live checks, `/readyz` the ready checks: 200 `ok`, or 503 with a line for
-  each check that fails; `?verbose` shows all. A check passes unless it raises, or returns False or a text.
+  each check, in controller-runtime's form; `?verbose` shows the lines in any case, `?exclude=NAME` leaves a check
+  out, `/readyz/NAME` asks one. A check passes unless it raises, or returns False or a text.
 * `/metrics` is the registry in Prometheus' format.
 * An address that another process has is waited for, where that is wanted; else it is a failure at once.
 * A server listens before anything else starts and until everything else has stopped.
@@ -12,13 +13,15 @@
 import asyncio
 import errno
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 if TYPE_CHECKING:
+    import ssl
+
     from aiohttp import web
 
 __all__ = ["Check", "HealthChecks", "HttpServer", "health_routes", "metrics_routes", "parse_address"]
@@ -57,9 +60,13 @@ class HealthChecks:
             raise ValueError(f"there is a check {name!r} already")
         self._checks[name] = check
 
-    async def problems(self) -> dict[str, str]:
-        """What is wrong, by check; "" for those that pass."""
-        return {name: await self._problem(check) for name, check in self._checks.items()}
+    async def problems(self, only: str = "", exclude: Collection[str] = ()) -> dict[str, str]:
+        """What is wrong, by check; "" for those that pass.
+
+        :raises KeyError: if there is no check `only`.
+        """
+        names = [only] if only else [name for name in self._checks if name not in exclude]
+        return {name: await self._problem(self._checks[name]) for name in names}
 
     async def _problem(self, check: Check) -> str:
         try:
@@ -80,11 +87,20 @@ class HttpServer:
     """A small HTTP server as a runnable. `ready` is set, and `port` known, when it listens."""
 
     def __init__(
-        self, address: str, routes: Mapping[str, Handler], *, name: str = "http", wait_seconds: float = 0.0
+        self,
+        address: str,
+        routes: Mapping[str, Handler],
+        *,
+        name: str = "http",
+        wait_seconds: float = 0.0,
+        ssl_context: "ssl.SSLContext | None" = None,
     ) -> None:
-        """`wait_seconds`: for an address that another process has, which may be about to end."""
+        """`wait_seconds`: for an address that another process has, which may be about to end.
+        `ssl_context`: HTTPS (`tls.ServerTls` has one whose certificate can be replaced).
+        """
         self._host, self.port = parse_address(address)
         self._wait = wait_seconds
+        self._ssl_context = ssl_context
         self._routes = routes
         self.name = name
         self.ready = asyncio.Event()
@@ -110,13 +126,13 @@ class HttpServer:
         finally:
             await runner.cleanup()
 
-    async def _listen(self, runner: "web.AppRunner") -> None:
+    async def _listen(self, runner: "web.BaseRunner") -> None:
         from aiohttp import web
 
         loop = asyncio.get_running_loop()
         deadline, told = loop.time() + self._wait, False
         while True:
-            site = web.TCPSite(runner, self._host, self.port)
+            site = web.TCPSite(runner, self._host, self.port, ssl_context=self._ssl_context)
             try:
                 await site.start()
             except OSError as error:
@@ -133,7 +149,10 @@ class HttpServer:
 
 def health_routes(live: HealthChecks, ready: HealthChecks) -> dict[str, Handler]:
     """The routes that a kubelet asks."""
-    return {"/healthz": _answer(live), "/livez": _answer(live), "/readyz": _answer(ready)}
+    routes: dict[str, Handler] = {}
+    for path, checks in (("/healthz", live), ("/livez", live), ("/readyz", ready)):
+        routes[path] = routes[f"{path}/{{check}}"] = _answer(checks, path[1:])
+    return routes
 
 
 def metrics_routes(registry: CollectorRegistry) -> dict[str, Handler]:
@@ -147,15 +166,20 @@ def metrics_routes(registry: CollectorRegistry) -> dict[str, Handler]:
     return {"/metrics": handler}
 
 
-def _answer(checks: HealthChecks) -> Handler:
+def _answer(checks: HealthChecks, probe: str) -> Handler:
     async def handler(request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web
 
-        problems = await checks.problems()
-        failed = {name: text for name, text in problems.items() if text}
+        only = request.match_info.get("check", "")
+        try:
+            problems = await checks.problems(only, request.query.getall("exclude", []))
+        except KeyError:
+            return web.Response(text=f"there is no check {only!r}\n", status=404)
+        failed = any(problems.values())
         if not failed and "verbose" not in request.query:
             return web.Response(text="ok")
-        lines = [f"[-] {name}: {text}" if text else f"[+] {name} ok" for name, text in problems.items()]
+        lines = [f"[-]{name} failed: {text}" if text else f"[+]{name} ok" for name, text in problems.items()]
+        lines.append(f"{probe} check {'failed' if failed else 'passed'}")
         return web.Response(text="\n".join(lines) + "\n", status=503 if failed else 200)
 
     return handler

@@ -213,12 +213,12 @@ async def test_health_metrics_and_readiness_are_served() -> None:
                 return response.status, await response.text()
 
         assert await ask("/healthz") == (200, "ok")
-        assert await ask("/readyz") == (503, "[+] caches ok\n[-] later: not yet\n")
+        assert await ask("/readyz") == (503, "[+]caches ok\n[-]later failed: not yet\nreadyz check failed\n")
         verdict[0] = ""
         assert await ask("/readyz") == (200, "ok")
-        assert (await ask("/readyz?verbose"))[1] == "[+] caches ok\n[+] later ok\n"
+        assert (await ask("/readyz?verbose"))[1] == "[+]caches ok\n[+]later ok\nreadyz check passed\n"
         manager.add_live_check("dead", dead)
-        assert await ask("/healthz") == (503, "[-] dead: failed\n")
+        assert await ask("/healthz") == (503, "[-]dead failed: failed\nhealthz check failed\n")
         status, text = await ask("/metrics")
         assert status == 200
         assert "controller_runtime_reconcile_total" in text
