@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from hack.reference.markdown import code, table
 from nmstate_k8s.core.metrics import METRICS
+from nmstate_k8s.domain.observed import families as cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,15 +48,22 @@ class Family(NamedTuple):
 
 def page() -> str:
     """The whole page."""
+    rows = [
+        (code(family.name), family.type, ", ".join(map(code, family.labels)), ", ".join(where), family.help)
+        for family, where in sorted(known().items())
+    ]
+    return INTRODUCTION + table(("metric", "type", "labels", "of", "what"), rows)
+
+
+def known() -> dict[Family, list[str]]:
+    """All metrics, and the programs that have them."""
     programs: dict[Family, list[str]] = {}
     for program, module in PROGRAMS.items():
         for family in _of_a_process(module):
             programs.setdefault(family, []).append(program)
-    rows = [
-        (code(family.name), family.type, ", ".join(map(code, family.labels)), ", ".join(where), family.help)
-        for family, where in sorted(programs.items())
-    ]
-    return INTRODUCTION + table(("metric", "type", "labels", "of", "what"), rows)
+    for name, text, labels in cluster.FAMILIES:  # registered while the controller leads
+        programs[Family(name, "gauge", labels, text)] = ["controller (the leader)"]
+    return programs
 
 
 def _of_a_process(module: str) -> list[Family]:

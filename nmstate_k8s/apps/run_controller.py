@@ -9,6 +9,7 @@ import sys
 
 from nmstate_k8s.api.meta import CONTROLLER_LEASE, CONTROLLER_MANAGER, HANDLER_SELECTOR
 from nmstate_k8s.apps.logs import configure_logging
+from nmstate_k8s.apps.observing import cluster_metrics
 from nmstate_k8s.apps.settings import ControllerSettings, SettingsError
 from nmstate_k8s.controllers.policy import PolicyReconciler, said_anew, watch_policies
 from nmstate_k8s.controllers.policystatus import PolicyStatusReconciler
@@ -51,6 +52,7 @@ def managed(client: Client, settings: ControllerSettings) -> Manager:
     manager = Manager(client, leader_election=election, health_address=settings.health_address)
     for controller in policies(manager, settings):
         manager.add(controller, leader_only=True)
+    cluster_metrics(manager, settings.namespace)
     return manager
 
 

@@ -55,9 +55,10 @@ CONTROLLER = (
     Rule(GROUP, ("nodenetworkconfigurationpolicies/status",), ("patch",)),
     Rule(GROUP, ("nodenetworkconfigurationenactments",), (*READ, "create", "patch", "delete")),
     Rule(GROUP, ("nodenetworkconfigurationenactments/status",), ("patch",)),
+    Rule(GROUP, ("nodenetworkstates", "nmstates"), READ),
     Rule("", ("nodes",), READ),
 )
-"""The controller: makes enactments of policies, and a summary of enactments."""
+"""The controller: makes enactments of policies, a summary of enactments, and figures of all that there is."""
 
 CONTROLLER_NAMESPACE = (
     Rule("", ("pods",), READ),

@@ -14,6 +14,7 @@ __all__ = [
     "enactment_facts",
     "node_facts",
     "pod_node",
+    "pod_ready",
     "policy_facts",
     "slim_enactment",
     "slim_node",
@@ -95,9 +96,16 @@ class _Spec(msgspec.Struct, rename="camel", omit_defaults=True):
     policy_generation: int | None = None
 
 
+class _Failure(msgspec.Struct, omit_defaults=True):
+    stage: str = ""
+    reason: str = ""
+
+
 class _Status(msgspec.Struct, rename="camel", omit_defaults=True):
     policy_generation: int | None = None
     conditions: tuple[Condition, ...] = ()
+    features: tuple[str, ...] = ()
+    failure: _Failure | None = None
 
 
 class _Enactment(msgspec.Struct, omit_defaults=True):
@@ -118,18 +126,24 @@ class _Policy(msgspec.Struct):
     spec: _PolicySpec = msgspec.field(default_factory=_PolicySpec)
 
 
-class _NodeCondition(msgspec.Struct):
+class _Said(msgspec.Struct):
     type: str
     status: str
 
 
-class _NodeStatus(msgspec.Struct):
-    conditions: tuple[_NodeCondition, ...] = ()
+class _Readiness(msgspec.Struct):
+    """The status of a Node or of a Pod."""
+
+    conditions: tuple[_Said, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        return any(each.type == "Ready" and each.status == "True" for each in self.conditions)
 
 
 class _Node(msgspec.Struct):
     metadata: ObjectMeta
-    status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
+    status: _Readiness = msgspec.field(default_factory=_Readiness)
 
 
 class _PodSpec(msgspec.Struct, rename="camel"):
@@ -139,6 +153,7 @@ class _PodSpec(msgspec.Struct, rename="camel"):
 class _Pod(msgspec.Struct):
     metadata: ObjectMeta
     spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
+    status: _Readiness = msgspec.field(default_factory=_Readiness)
 
 
 def policy_facts(obj: Object) -> PolicyFacts:
@@ -186,9 +201,7 @@ def _node_of(meta: ObjectMeta) -> str:
 
 def node_facts(obj: Object) -> NodeFacts:
     """The facts of a Node."""
-    conditions = obj.view(_Node).status.conditions
-    ready = any(each.type == "Ready" and each.status == "True" for each in conditions)
-    return NodeFacts(name=obj.name, uid=obj.uid, ready=ready, labels=obj.labels)
+    return NodeFacts(name=obj.name, uid=obj.uid, ready=obj.view(_Node).status.ready, labels=obj.labels)
 
 
 def pod_node(obj: Object) -> str:
@@ -196,11 +209,16 @@ def pod_node(obj: Object) -> str:
     return obj.view(_Pod).spec.node_name
 
 
+def pod_ready(obj: Object) -> bool:
+    """Whether a Pod is ready, as its kubelet says."""
+    return obj.view(_Pod).status.ready
+
+
 # --- Cut down before they are kept ------------------------------------------------------------------------
 
 
 def slim_enactment(obj: Object) -> Object:
-    """The enactment without states, captures and managed fields."""
+    """The enactment without states, captures and managed fields; its features stay, which are counted."""
     return obj.with_raw(msgspec.json.encode(obj.view(_Enactment)))
 
 
@@ -212,5 +230,5 @@ def slim_node(obj: Object) -> Object:
 
 
 def slim_pod(obj: Object) -> Object:
-    """The pod's metadata and node."""
+    """The pod's metadata and node, and its conditions' status."""
     return obj.with_raw(msgspec.json.encode(obj.view(_Pod)))

@@ -1,0 +1,34 @@
+"""How the controller is watched: what it shows of the cluster while it leads."""
+
+from __future__ import annotations
+
+__all__ = ["cluster_metrics"]
+
+from nmstate_k8s.api.meta import HANDLER_SELECTOR
+from nmstate_k8s.controllers.clustermetrics import ClusterMetrics
+from nmstate_k8s.core.informer import Informer
+from nmstate_k8s.core.manager import Manager
+from nmstate_k8s.core.metrics import METRICS
+from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODE_STATES, NODES, PODS, POLICIES
+from nmstate_k8s.domain.observed.nodestate import slim_node_state
+from nmstate_k8s.domain.policy.facts import slim_enactment, slim_node, slim_pod
+
+
+def cluster_metrics(manager: Manager, namespace: str) -> None:
+    """Add the gauges about the cluster.
+
+    They look at the same objects as the rollout. States of nodes, which are large, are followed by the leader alone.
+    """
+    node_states = Informer(manager.client, NODE_STATES, trim=slim_node_state)
+    nmstates = Informer(manager.client, NMSTATES)
+    metrics = ClusterMetrics(METRICS.registry)
+    metrics.follow(
+        policies=manager.informer(POLICIES),
+        enactments=manager.informer(ENACTMENTS, trim=slim_enactment),
+        nodes=manager.informer(NODES, trim=slim_node),
+        pods=manager.informer(PODS, namespace=namespace, label_selector=HANDLER_SELECTOR, trim=slim_pod),
+        node_states=node_states,
+        nmstates=nmstates,
+    )
+    for runnable in (node_states, nmstates, metrics):
+        manager.add(runnable, leader_only=True)

@@ -1,0 +1,1 @@
+"""What of our objects is counted for Prometheus. Pure: from an object to numbers."""
