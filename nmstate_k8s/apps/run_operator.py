@@ -11,33 +11,45 @@ from nmstate_k8s.api.meta import APP, APP_LABEL, OPERATOR_LEASE, OPERATOR_MANAGE
 from nmstate_k8s.api.nmstate import NMStateSpec
 from nmstate_k8s.apps.logs import configure_logging
 from nmstate_k8s.apps.settings import OperatorSettings, SettingsError
-from nmstate_k8s.controllers.nmstate import NMStateReconciler, taints_changed, to_stack, without_details
+from nmstate_k8s.controllers.installed import Installed
+from nmstate_k8s.controllers.nmstate import Cluster, NMStateReconciler, taints_changed, to_stack, without_details
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.controller import Controller
 from nmstate_k8s.core.errors import ConfigError
+from nmstate_k8s.core.informer import Informer
 from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.manager import Manager
-from nmstate_k8s.core.objects import Object
+from nmstate_k8s.core.objects import Object, Resource
+from nmstate_k8s.core.predicates import any_of, created, deleted
+from nmstate_k8s.domain.install.foreign import managers_only
+from nmstate_k8s.domain.install.kinds import ENDPOINT_SLICES
+from nmstate_k8s.domain.install.network import API_NAMESPACE, API_SERVICE_LABEL
 from nmstate_k8s.domain.install.render import installed_kinds
 from nmstate_k8s.domain.install.stack import Stack
-from nmstate_k8s.domain.kinds import NMSTATES, NODES
+from nmstate_k8s.domain.kinds import CRDS, NMSTATES, NODES
 
 
 def installation(manager: Manager, settings: OperatorSettings) -> Controller:
     """The controller that looks at the installation whenever something of it changes."""
+    controller: Controller
+
+    def follow(resource: Resource, namespace: str) -> Informer:
+        ours = f"{APP_LABEL}={APP}"
+        informer = manager.informer(resource, namespace=namespace, label_selector=ours, trim=managers_only)
+        controller.watch(informer, to_stack)
+        return informer
+
     nmstates = manager.informer(NMSTATES)
     nodes = manager.informer(NODES, trim=without_details)
-    plain = Stack.of(Object.from_dict({"metadata": {"name": ""}}, NMSTATES), NMStateSpec(), settings.install)
-    installed = {
-        (resource, namespace): manager.informer(resource, namespace=namespace, label_selector=f"{APP_LABEL}={APP}")
-        for resource, namespace in installed_kinds(plain)
-    }
+    endpoints = manager.informer(ENDPOINT_SLICES, namespace=API_NAMESPACE, label_selector=API_SERVICE_LABEL)
+    definitions = manager.informer(CRDS.as_metadata())
+    installed = Installed(follow)
     reconciler = NMStateReconciler(
         manager.leader_client,
         nmstates=nmstates.store,
-        nodes=nodes.store,
-        installed={kind: informer.store for kind, informer in installed.items()},
+        cluster=Cluster(nodes.store, endpoints.store, definitions.store),
+        installed=installed,
         settings=settings.install,
         clock=manager.clock,
         recorder=manager.event_recorder(OPERATOR_MANAGER, settings.identity),
@@ -45,8 +57,10 @@ def installation(manager: Manager, settings: OperatorSettings) -> Controller:
     controller = Controller("nmstate", reconciler, clock=manager.clock)
     controller.watch(nmstates, to_stack)
     controller.watch(nodes, to_stack, taints_changed)
-    for informer in installed.values():
-        controller.watch(informer, to_stack)
+    controller.watch(endpoints, to_stack)
+    controller.watch(definitions, to_stack, any_of(created, deleted))
+    plain = Stack.of(Object.from_dict({"metadata": {"name": ""}}, NMSTATES), NMStateSpec(), settings.install)
+    installed.follow(installed_kinds(plain))
     return controller
 
 

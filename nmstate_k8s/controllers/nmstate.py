@@ -4,7 +4,8 @@ Watches NMStates, every kind of object that it installs (those with our label) a
 mean the same: look at the whole stack again. So there is one key, and ``reconcile`` is idempotent:
 
 - The oldest NMState stays, later ones are deleted: two would fight over the same objects.
-- What is missing or differs is applied; an installation as it ought to be costs one read and no write.
+- What is missing or differs is applied, and what is not asked for any more is deleted; an installation as it ought
+  to be costs one read and no write.
 - Conditions say first that something is going on, then what does not work yet, then that all does.
 - Deletion needs no finalizer: all that is to go is owned by the NMState, and the garbage collector takes it.
 - An NMState made anew begins when what belonged to the earlier one is gone. Taking it over half-way would leave
@@ -13,10 +14,20 @@ mean the same: look at the whole stack again. So there is one key, and ``reconci
 
 from __future__ import annotations
 
-__all__ = ["STACK", "NMStateReconciler", "oldest_first", "to_stack", "taints_changed", "without_details"]
+__all__ = [
+    "LIST_SECONDS",
+    "STACK",
+    "Cluster",
+    "NMStateReconciler",
+    "oldest_first",
+    "taints_changed",
+    "to_stack",
+    "without_details",
+]
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -27,24 +38,35 @@ from nmstate_k8s.api.events import SECOND_NMSTATE
 from nmstate_k8s.api.meta import OPERATOR_MANAGER
 from nmstate_k8s.api.model import to_json
 from nmstate_k8s.api.nmstate import NMState, NMStateStatus
+from nmstate_k8s.controllers.installed import Installed
+from nmstate_k8s.controllers.installer import Installer
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.core.controller import Result
-from nmstate_k8s.core.errors import ApiError, Conflict, NotFound, Throttled, Unavailable
-from nmstate_k8s.core.objects import Key, Object, Resource
+from nmstate_k8s.core.errors import ApiError, Conflict, NotFound, Throttled, Unavailable, UnknownKind
+from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.predicates import Predicate, changed
 from nmstate_k8s.core.store import Store
 from nmstate_k8s.domain.install.controller import NodeTaints
-from nmstate_k8s.domain.install.drift import holds
 from nmstate_k8s.domain.install.health import not_available
-from nmstate_k8s.domain.install.render import render
+from nmstate_k8s.domain.install.network import api_ports
+from nmstate_k8s.domain.install.render import installed_kinds, render
 from nmstate_k8s.domain.install.stack import InstallSettings, Manifest, Stack
+from nmstate_k8s.domain.install.surroundings import OPTIONAL, Surroundings, crd_name
 from nmstate_k8s.domain.kinds import NMSTATES
 
 STACK: Final = Key("", "stack")
 """The one key: whatever happened, the whole installation is looked at."""
 
-_PASSING = (Conflict, Throttled, Unavailable)  # tried again without being told: nothing is wrong with the stack
+LIST_SECONDS: Final = 0.5
+"""How soon it is looked again at a kind that has come to be served, whose first list is under way."""
+
+_PASSING = (
+    Conflict,
+    Throttled,
+    Unavailable,
+    UnknownKind,
+)  # tried again without being told: nothing is wrong with the stack
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
@@ -56,6 +78,25 @@ class Recorder(Protocol):
         """Record an event about an object; never waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The caches that tell what kind of cluster this is."""
+
+    nodes: Store
+    endpoints: Store
+    """Of the API server."""
+    definitions: Store
+    """Every CRD that there is."""
+
+    def surroundings(self) -> Surroundings:
+        """What of it decides on what is installed."""
+        return Surroundings(
+            nodes=tuple(node.view(NodeTaints) for node in self.nodes.list()),
+            api_ports=api_ports(self.endpoints.list()),
+            served=frozenset(one for one in OPTIONAL if Key("", crd_name(one)) in self.definitions),
+        )
+
+
 class NMStateReconciler:
     """Makes the cluster hold what the oldest NMState asks for."""
 
@@ -64,16 +105,17 @@ class NMStateReconciler:
         client: Client,
         *,
         nmstates: Store,
-        nodes: Store,
-        installed: Mapping[tuple[Resource, str], Store],
+        cluster: Cluster,
+        installed: Installed,
         settings: InstallSettings,
         clock: Clock,
         recorder: Recorder,
     ) -> None:
         self._client = client
         self._nmstates = nmstates
-        self._nodes = nodes
+        self._cluster = cluster
         self._installed = installed
+        self._installer = Installer(client)
         self._settings = settings
         self._clock = clock
         self._recorder = recorder
@@ -88,13 +130,22 @@ class NMStateReconciler:
             return None
         if nmstate.view(NMState).status.observed_generation != nmstate.metadata.generation:
             nmstate = await self._report(nmstate, NMStatePhase.DEPLOYING, "Applying all objects")
-        manifests = self._wanted(nmstate)
+        stack = Stack.of(nmstate, nmstate.view(NMState).spec, self._settings)
+        around = self._cluster.surroundings()
+        if not self._installed.follow(installed_kinds(stack, around)):
+            return Result(requeue_after=LIST_SECONDS)
+        manifests = render(stack, around)
         if leaving := [str(one) for one in manifests if self._belongs_to_another(one, nmstate)]:
             going = f"Waiting until {len(leaving)} objects of an earlier NMState are gone, {leaving[-1]} among them"
             await self._report(nmstate, NMStatePhase.DEPLOYING, going)
             return None  # each one that goes is an event
         try:
-            objects = [(manifest, await self._ensure(manifest)) for manifest in manifests]
+            objects = [
+                (manifest, await self._installer.ensure(manifest, self._installed.get(manifest)))
+                for manifest in manifests
+            ]
+            for resource, found in tuple(self._installed.surplus(manifests, nmstate)):
+                await self._installer.remove(resource, found)
         except _PASSING:
             raise
         except ApiError as error:
@@ -124,37 +175,11 @@ class NMStateReconciler:
         gone = nmstate.uid != known.uid or nmstate.metadata.deletion_timestamp is not None
         return None if gone else nmstate
 
-    def _wanted(self, nmstate: Object) -> Sequence[Manifest]:
-        """What ought to exist."""
-        stack = Stack.of(nmstate, nmstate.view(NMState).spec, self._settings)
-        return render(stack, (node.view(NodeTaints) for node in self._nodes.list()))
-
-    def _found(self, manifest: Manifest) -> Object | None:
-        return self._installed[manifest.resource, manifest.key.namespace].get(manifest.key)
-
     def _belongs_to_another(self, manifest: Manifest, nmstate: Object) -> bool:
         """Whether it is there, and the garbage collector is about to take it."""
-        found = self._found(manifest)
+        found = self._installed.get(manifest)
         return found is not None and any(
             owner.kind == NMSTATES.kind and owner.uid != nmstate.uid for owner in found.metadata.owner_references
-        )
-
-    async def _ensure(self, manifest: Manifest) -> Object:
-        found = self._found(manifest)
-        if found is not None and holds(manifest.body, found.to_dict()):
-            return found
-        log.info("applying", object=str(manifest), because="it is missing" if found is None else "it differs")
-        applied = await self._client.apply(manifest.resource, manifest.body, field_manager=OPERATOR_MANAGER)
-        if holds(manifest.body, applied.to_dict()):
-            return applied
-        # Somebody added to a list whose elements have owners of their own (a container, a variable), which an
-        # apply leaves alone; a merge patch replaces lists.
-        return await self._client.merge_patch(
-            manifest.resource,
-            manifest.key.name,
-            manifest.body,
-            namespace=manifest.key.namespace,
-            field_manager=OPERATOR_MANAGER,
         )
 
     async def _report(self, nmstate: Object, phase: NMStatePhase, message: str = "") -> Object:

@@ -9,15 +9,24 @@ from typing import Any
 import pytest
 
 from nmstate_k8s.api.conditions import NMStatePhase, nmstate_phase
-from nmstate_k8s.api.nmstate import NMState, NMStateSpec
-from nmstate_k8s.controllers.nmstate import STACK, NMStateReconciler, oldest_first, taints_changed, without_details
+from nmstate_k8s.api.nmstate import NMState
+from nmstate_k8s.controllers.installed import Installed
+from nmstate_k8s.controllers.nmstate import (
+    LIST_SECONDS,
+    STACK,
+    Cluster,
+    NMStateReconciler,
+    oldest_first,
+    taints_changed,
+    without_details,
+)
 from nmstate_k8s.core.clock import SYSTEM_CLOCK
-from nmstate_k8s.core.errors import ApiError, Forbidden, NotFound, Unavailable
+from nmstate_k8s.core.controller import Result
+from nmstate_k8s.core.errors import ApiError, Forbidden, Invalid, NotFound, Unavailable
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.core.objects import Key, Object, Resource
 from nmstate_k8s.core.store import MutableStore
-from nmstate_k8s.domain.install.render import installed_kinds
-from nmstate_k8s.domain.install.stack import InstallSettings, Stack
+from nmstate_k8s.domain.install.stack import InstallSettings
 from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS, NMSTATES, NODES
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,6 +40,8 @@ class Server:
         self.objects: dict[tuple[Resource, Key], dict[str, Any]] = {}
         self.writes: list[str] = []
         self.failures: dict[Resource, ApiError] = {}
+        self.heals = False
+        """A failure happens once."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         try:
@@ -49,13 +60,18 @@ class Server:
         else:
             self.writes.append(f"{resource.kind} {key}")
             if error := self.failures.get(resource):
+                if self.heals:
+                    del self.failures[resource]
                 raise error
-            self.objects[resource, key] = self.objects.get((resource, key), {}) | dict(body)
+            managers = [{"manager": field_manager, "operation": "Apply"}]
+            applied = dict(body) | {"metadata": {"uid": str(key), **metadata, "managedFields": managers}}
+            self.objects[resource, key] = self.objects.get((resource, key), {}) | applied
         return await self.get(resource, key.name, key.namespace)
 
-    async def delete(self, resource: Resource, name: str, *, uid: str) -> None:
+    async def delete(self, resource: Resource, name: str, namespace: str = "", *, uid: str) -> None:
         self.writes.append(f"delete {name}")
-        del self.objects[resource, Key("", name)]
+        if self.objects[resource, Key(namespace, name)]["metadata"]["uid"] == uid:
+            del self.objects[resource, Key(namespace, name)]
 
     def work(self) -> None:
         """What Kubernetes' own controllers do: everything installed becomes available."""
@@ -64,6 +80,14 @@ class Server:
                 body["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
             if resource == DEPLOYMENTS:
                 body["status"] = {"updatedReplicas": 1, "availableReplicas": 1}
+
+
+class Kind:
+    """A kind in memory."""
+
+    def __init__(self) -> None:
+        self.store = MutableStore()
+        self.synced = True
 
 
 class Recorder:
@@ -83,34 +107,49 @@ class World:
         self.server = Server()
         self.recorder = Recorder()
         self.nmstates = MutableStore()
-        plain = Stack.of(Object.from_dict({"metadata": {}}, NMSTATES), NMStateSpec(), SETTINGS)
-        self.installed = {kind: MutableStore() for kind in installed_kinds(plain)}
+        self.definitions = MutableStore()
+        self.endpoints = MutableStore()
+        self.installed: dict[tuple[Resource, str], Kind] = {}
         self.reconciler = NMStateReconciler(
             self.server,  # type: ignore[arg-type]
             nmstates=self.nmstates,
-            nodes=MutableStore(),
-            installed=self.installed,
+            cluster=Cluster(MutableStore(), self.endpoints, self.definitions),
+            installed=Installed(self.follow),
             settings=SETTINGS,
             clock=SYSTEM_CLOCK,
             recorder=self.recorder,
         )
+
+    def follow(self, resource: Resource, namespace: str) -> Kind:
+        """What an informer would do: the list of what is there."""
+        kind = self.installed[resource, namespace] = Kind()
+        self._list(resource, namespace)
+        return kind
+
+    def _list(self, resource: Resource, namespace: str) -> None:
+        store = self.installed[resource, namespace].store
+        for obj in store.list():
+            store.remove(obj.key)
+        for (kind, key), body in self.server.objects.items():
+            if kind == resource and key.namespace == namespace:
+                store.put(Object.from_dict(body, resource))
 
     def add(self, name: str, age: int = 0, **spec: Any) -> None:
         created = (BORN + timedelta(seconds=age)).isoformat()
         body = {"metadata": {"name": name, "uid": name, "generation": 1, "creationTimestamp": created}, "spec": spec}
         self.server.objects[NMSTATES, Key("", name)] = body
 
-    async def reconcile(self) -> None:
+    async def reconcile(self) -> Result | None:
         """Bring the caches up to date and reconcile."""
-        stores = {**self.installed, (NMSTATES, ""): self.nmstates}
-        for store in stores.values():
-            for obj in store.list():
-                store.remove(obj.key)
-        for (resource, key), body in self.server.objects.items():
-            namespace = key.namespace if resource.namespaced else ""
-            stores[resource, namespace].put(Object.from_dict(body, resource))
+        for resource, namespace in self.installed:
+            self._list(resource, namespace)
+        for obj in self.nmstates.list():
+            self.nmstates.remove(obj.key)
+        for (resource, _), body in self.server.objects.items():
+            if resource == NMSTATES:
+                self.nmstates.put(Object.from_dict(body, resource))
         self.server.writes.clear()
-        await self.reconciler.reconcile(STACK)
+        return await self.reconciler.reconcile(STACK)
 
     def phase(self, name: str = "nmstate") -> NMStatePhase | None:
         return nmstate_phase(self.status(name).conditions)
@@ -171,6 +210,47 @@ async def test_what_passes_by_itself_is_not_told() -> None:
     with pytest.raises(Unavailable):
         await world.reconcile()
     assert world.phase() is NMStatePhase.DEPLOYING
+
+
+@pytest.mark.asyncio
+async def test_what_is_not_asked_for_any_more_goes() -> None:
+    """An object of this NMState that is in nothing we install is deleted; another's is not."""
+    world = World()
+    world.add("nmstate")
+    await world.reconcile()
+    for name, owner in (("nmstate-cert-manager", "nmstate"), ("somebody's", "another")):
+        owners = [{"apiVersion": "nmstate.io/v1", "kind": "NMState", "name": "nmstate", "uid": owner}]
+        metadata = {"name": name, "namespace": "nmstate", "uid": name, "ownerReferences": owners}
+        world.server.objects[DEPLOYMENTS, Key("nmstate", name)] = {"metadata": metadata}
+    await world.reconcile()
+    assert world.server.writes == ["delete nmstate-cert-manager"]
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_changed_is_made_anew() -> None:
+    """A workload with another selector is deleted, that very object, and applied again."""
+    world = World()
+    world.add("nmstate")
+    await world.reconcile()
+    world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]["spec"]["selector"] = {"matchLabels": {}}
+    world.server.failures[DAEMONSETS] = Invalid("spec.selector: field is immutable", status=422)
+    world.server.heals = True
+    await world.reconcile()
+    name = "DaemonSet nmstate/nmstate-handler"
+    assert world.server.writes == [name, "delete nmstate-handler", name]
+    assert world.phase() is NMStatePhase.DEPLOYING
+
+
+@pytest.mark.asyncio
+async def test_a_kind_that_is_not_listed_yet_is_waited_for() -> None:
+    """Nothing is taken for missing before the first list."""
+    world = World()
+    world.add("nmstate")
+    await world.reconcile()
+    world.installed[DAEMONSETS, "nmstate"].synced = False
+    del world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]
+    assert await world.reconcile() == Result(requeue_after=LIST_SECONDS)
+    assert world.server.writes == []
 
 
 @pytest.mark.asyncio

@@ -134,8 +134,8 @@ async def test_an_installation_at_rest_is_left_alone(plane: ControlPlane, admin:
         await in_phase(admin, NMStatePhase.AVAILABLE)
     before = [(await live(admin, one)).metadata.resource_version for one in manifests(nmstate)]
     async with operator(plane, admin):
-        # A change that must be answered is the proof that the operator has looked.
-        await admin.merge_patch(NMSTATES, "nmstate", {"spec": {"metricsConfiguration": {"bindAddress": ":1"}}})
+        # What is the default anyway: it must be answered, which proves that the operator has looked.
+        await admin.merge_patch(NMSTATES, "nmstate", {"spec": {"metricsConfiguration": {"bindAddress": ":8089"}}})
         await in_phase(admin, NMStatePhase.AVAILABLE)
     assert [(await live(admin, one)).metadata.resource_version for one in manifests(nmstate)] == before
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from nmstate_k8s.api.meta import WEBHOOK_COMPONENT
 from nmstate_k8s.api.model import to_json
+from nmstate_k8s.api.nmstate import MetricsConfiguration, NMStateSpec, SelfSignConfiguration
 from nmstate_k8s.api.scheduling import Toleration
 from nmstate_k8s.domain.install.kinds import DISRUPTION_BUDGETS
 from nmstate_k8s.domain.install.pods import API_MOUNT, HEALTH_PORT, LINUX, api_volume, field, probe, variables
@@ -137,11 +138,6 @@ def _prefer_control_plane() -> Body:
 
 def _container(stack: Stack) -> Body:
     settings = stack.settings
-    told = {
-        "HANDLER_NAMESPACE": stack.namespace,
-        "LOG_LEVEL": stack.spec.log_level,
-        "HEALTH_ADDRESS": f":{HEALTH_PORT}",
-    }
     return {
         "name": CONTROLLER_NAME,
         "image": settings.handler_image,
@@ -150,7 +146,7 @@ def _container(stack: Stack) -> Body:
         "env": [
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
-            *variables(told),
+            *variables(_environment(stack.spec, stack.namespace)),
         ],
         "ports": [{"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"}],
         "securityContext": {
@@ -163,4 +159,19 @@ def _container(stack: Stack) -> Body:
         "livenessProbe": probe("/healthz", period=10, failures=6),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, API_MOUNT],  # a path in the pod
+    }
+
+
+def _environment(spec: NMStateSpec, namespace: str) -> dict[str, str]:
+    """What the controller is told; a change of any of it rolls the Deployment out."""
+    certificates = spec.self_sign_configuration or SelfSignConfiguration()
+    return {
+        "HANDLER_NAMESPACE": namespace,
+        "LOG_LEVEL": spec.log_level,
+        "HEALTH_ADDRESS": f":{HEALTH_PORT}",
+        "METRICS_ADDRESS": (spec.metrics_configuration or MetricsConfiguration()).bind_address,
+        "CA_ROTATE_INTERVAL": certificates.ca_rotate_interval,
+        "CA_OVERLAP_INTERVAL": certificates.ca_overlap_interval,
+        "CERT_ROTATE_INTERVAL": certificates.cert_rotate_interval,
+        "CERT_OVERLAP_INTERVAL": certificates.cert_overlap_interval,
     }

@@ -12,6 +12,8 @@ __all__ = [
     "DISRUPTION_BUDGETS",
     "ADMISSION_POLICIES",
     "ADMISSION_POLICY_BINDINGS",
+    "NETWORK_POLICIES",
+    "ENDPOINT_SLICES",
 ]
 
 from nmstate_k8s.core.objects import Resource
@@ -30,3 +32,6 @@ ADMISSION_POLICIES = Resource(_ADMISSION, "v1", "validatingadmissionpolicies", "
 ADMISSION_POLICY_BINDINGS = Resource(
     _ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"
 )
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", namespaced=True)
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", namespaced=True)
+"""Not installed, but read: where the API server listens."""

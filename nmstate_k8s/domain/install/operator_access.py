@@ -2,6 +2,7 @@
 
 - It may write what it installs, in its own namespace, and the objects of the cluster that belong to it; it
   writes no Secret, runs no pod by itself, impersonates nobody.
+- It deletes what it does not ask for any more, or cannot change; never a CRD or a namespace.
 - To grant the rules of ``access`` it holds them itself, since it has neither ``escalate`` nor ``bind``.
 """
 
@@ -19,7 +20,7 @@ from nmstate_k8s.domain.install.kinds import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLE
 from nmstate_k8s.domain.install.stack import EVENTS_NAMESPACE, Body
 
 _ACCOUNT = "nmstate-operator"
-_MANAGE = (*READ, "create", "patch")
+_MANAGE = (*READ, "create", "patch", "delete")
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -48,12 +49,17 @@ _NAMESPACED = (
     Rule("", ("serviceaccounts",), _MANAGE),
     Rule("apps", ("daemonsets", "deployments"), _MANAGE),
     Rule("policy", ("poddisruptionbudgets",), _MANAGE),
+    Rule("networking.k8s.io", ("networkpolicies",), _MANAGE),
     Rule(_RBAC, ("roles", "rolebindings"), _MANAGE),
     Rule("coordination.k8s.io", ("leases",), ("get", "patch", "update"), (OPERATOR_LEASE,)),
     *CONTROLLER_NAMESPACE,
 )
 
-_EVENTS = (Rule(_RBAC, ("roles", "rolebindings"), _MANAGE), *EVENTS)
+_EVENTS = (
+    Rule(_RBAC, ("roles", "rolebindings"), _MANAGE),
+    Rule("discovery.k8s.io", ("endpointslices",), READ),
+    *EVENTS,
+)
 
 
 def operator_access(namespace: str) -> Iterable[Body]:

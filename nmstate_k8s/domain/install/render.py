@@ -16,21 +16,24 @@ from nmstate_k8s.api.crd import custom_resource_definitions
 from nmstate_k8s.core.objects import Resource
 from nmstate_k8s.domain.install.access import access
 from nmstate_k8s.domain.install.admission import admission
-from nmstate_k8s.domain.install.controller import NodeTaints, deployment, disruption_budget, replicas
+from nmstate_k8s.domain.install.controller import deployment, disruption_budget, replicas
 from nmstate_k8s.domain.install.handler import daemon_set
 from nmstate_k8s.domain.install.kinds import NAMESPACES
+from nmstate_k8s.domain.install.network import network_policy
 from nmstate_k8s.domain.install.stack import Manifest, Stack
+from nmstate_k8s.domain.install.surroundings import UNKNOWN, Surroundings
 from nmstate_k8s.domain.kinds import CRDS, NMSTATES
 
 
-def render(stack: Stack, nodes: Iterable[NodeTaints] = ()) -> tuple[Manifest, ...]:
-    """All objects of the stack; ``nodes`` decide how many controllers run."""
+def render(stack: Stack, around: Surroundings = UNKNOWN) -> tuple[Manifest, ...]:
+    """All objects of the stack, in a cluster like this."""
     return (
         *_definitions(stack),
         _namespace(stack),
         *access(stack),
         *admission(stack),
-        deployment(stack, replicas(nodes, stack.spec.infra_tolerations)),
+        network_policy(stack, around.api_ports),
+        deployment(stack, replicas(around.nodes, stack.spec.infra_tolerations)),
         disruption_budget(stack),
         daemon_set(stack),
     )
@@ -50,6 +53,6 @@ def _namespace(stack: Stack) -> Manifest:
     return stack.manifest(NAMESPACES, stack.namespace, {"metadata": {"labels": labels}}, owned=False)
 
 
-def installed_kinds(stack: Stack) -> tuple[tuple[Resource, str], ...]:
+def installed_kinds(stack: Stack, around: Surroundings = UNKNOWN) -> tuple[tuple[Resource, str], ...]:
     """Which kinds are installed, and in which namespace: what has to be watched to undo what others do."""
-    return tuple(dict.fromkeys((manifest.resource, manifest.key.namespace) for manifest in render(stack)))
+    return tuple(dict.fromkeys((manifest.resource, manifest.key.namespace) for manifest in render(stack, around)))

@@ -11,6 +11,7 @@ from nmstate_k8s.api.nmstate import NMState
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.render import render
 from nmstate_k8s.domain.install.stack import InstallSettings, Stack
+from nmstate_k8s.domain.install.surroundings import UNKNOWN, Surroundings
 from nmstate_k8s.domain.kinds import NMSTATES
 
 Render = Callable[..., dict[str, dict[str, Any]]]
@@ -35,7 +36,7 @@ def stack_of() -> Callable[..., Stack]:
 def rendered(stack_of: Callable[..., Stack]) -> Render:
     """The bodies of a rendered stack by `Kind namespace/name`."""
 
-    def make(*args: Any, nodes: Any = (), **settings: Any) -> dict[str, dict[str, Any]]:
-        return {str(manifest): manifest.body for manifest in render(stack_of(*args, **settings), nodes)}
+    def make(*args: Any, around: Surroundings = UNKNOWN, **settings: Any) -> dict[str, dict[str, Any]]:
+        return {str(manifest): manifest.body for manifest in render(stack_of(*args, **settings), around)}
 
     return make

@@ -12,6 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from nmstate_k8s.domain.install.controller import NodeTaints
 from nmstate_k8s.domain.install.render import render
 from nmstate_k8s.domain.install.stack import Stack
+from nmstate_k8s.domain.install.surroundings import Surroundings
 
 HANDLER = "DaemonSet nmstate/nmstate-handler"
 CONTROLLER = "Deployment nmstate/nmstate-webhook"
@@ -37,6 +38,13 @@ EVERYTHING = {
         }
     },
     "probeConfiguration": {"dns": {"host": "dns.example.org"}},
+    "selfSignConfiguration": {
+        "caRotateInterval": "1000h",
+        "caOverlapInterval": "10h",
+        "certRotateInterval": "100h",
+        "certOverlapInterval": "1h30m",
+    },
+    "metricsConfiguration": {"bindAddress": ":9000"},
     "logLevel": "debug",
 }
 
@@ -62,7 +70,7 @@ def test_plain_stack(rendered: Render, snapshot: SnapshotAssertion) -> None:
 
 
 def test_every_field_of_the_spec_reaches_the_pods(rendered: Render, snapshot: SnapshotAssertion) -> None:
-    """Placement, probes and log level of an NMState are those of its pods."""
+    """Placement, probes, certificates, metrics and log level of an NMState are those of its pods."""
     objects = rendered(EVERYTHING)
     assert pod(objects[HANDLER]) == snapshot(name="handler")
     assert pod(objects[CONTROLLER]) == snapshot(name="controller")
@@ -169,4 +177,34 @@ def test_two_controllers_where_two_can_run(
     rendered: Render, nodes: list[NodeTaints], spec: dict[str, Any], count: int
 ) -> None:
     """Two replicas if more than one node bears a control-plane taint that is tolerated, else one."""
-    assert rendered(spec, nodes=nodes)[CONTROLLER]["spec"]["replicas"] == count
+    assert rendered(spec, around=Surroundings(nodes=tuple(nodes)))[CONTROLLER]["spec"]["replicas"] == count
+
+
+NETWORK_POLICY = "NetworkPolicy nmstate/nmstate-webhook"
+
+
+def test_the_controller_talks_to_the_api_server_and_is_called_at_three_ports(rendered: Render) -> None:
+    """In: webhook, metrics, health. Out: names, and the API server at this cluster's ports."""
+    spec = rendered(around=Surroundings(api_ports=frozenset({6443, 16443})))[NETWORK_POLICY]["spec"]
+    assert spec["podSelector"]["matchLabels"] == {"component": "kubernetes-nmstate-webhook", "name": "nmstate-webhook"}
+    (come,) = spec["ingress"]
+    assert [one["port"] for one in come["ports"]] == [8081, 8443, 9443]
+    api, names = spec["egress"]
+    assert [one["port"] for one in api["ports"]] == [443, 6443, 16443]
+    assert {one["port"] for one in names["ports"]} == {53, 5353}
+
+
+def test_an_api_server_whose_port_is_not_known_is_not_cut_off(rendered: Render) -> None:
+    """Without its endpoints nothing is said about what goes out."""
+    spec = rendered()[NETWORK_POLICY]["spec"]
+    assert spec["policyTypes"] == ["Ingress"]
+    assert "egress" not in spec
+
+
+def test_certificates_live_as_the_nmstate_says_or_by_default(rendered: Render) -> None:
+    """All four durations reach the controller as they were written."""
+    names = ("CA_ROTATE_INTERVAL", "CA_OVERLAP_INTERVAL", "CERT_ROTATE_INTERVAL", "CERT_OVERLAP_INTERVAL")
+    by_default = environment(rendered()[CONTROLLER])
+    assert [by_default[name] for name in names] == ["8760h0m0s", "24h0m0s", "4380h0m0s", "24h0m0s"]
+    told = environment(rendered(EVERYTHING)[CONTROLLER])
+    assert [told[name] for name in names] == ["1000h", "10h", "100h", "1h30m"]

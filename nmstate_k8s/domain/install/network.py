@@ -1,0 +1,61 @@
+"""Who may talk to the controller's pods, and whom they may talk to.
+
+- In: the webhook, the metrics and the kubelet's health checks, each at its port; from anywhere, since the API
+  server and the kubelet are no pods that a policy could name, and each of the three looks at who calls.
+- Out: the API server at the ports where this cluster's one listens (the endpoints of the service `kubernetes`,
+  which a policy sees after the service's own address was replaced), and names from the cluster's DNS. Where the
+  endpoints are not known nothing is refused on its way out: a guess could cut the controller off.
+- The handler has none: pods on the host's network are beyond such policies. It listens on loopback alone.
+"""
+
+from __future__ import annotations
+
+__all__ = ["API_NAMESPACE", "API_SERVICE_LABEL", "METRICS_PORT", "WEBHOOK_PORT", "api_ports", "network_policy"]
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from nmstate_k8s.api.meta import WEBHOOK_COMPONENT
+from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.install.controller import CONTROLLER_NAME
+from nmstate_k8s.domain.install.kinds import NETWORK_POLICIES
+from nmstate_k8s.domain.install.pods import HEALTH_PORT
+from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
+
+WEBHOOK_PORT = 9443
+METRICS_PORT = 8443
+API_NAMESPACE = "default"
+API_SERVICE_LABEL = "kubernetes.io/service-name=kubernetes"
+"""Where the EndpointSlices of the API server are, and what selects them."""
+
+_SERVICE_PORT = 443
+_DNS_PORTS = (53, 5353)  # the second is where OpenShift's DNS pods listen
+
+
+class _Port(Struct, frozen=True):
+    port: int | None = None
+
+
+class _Slice(Struct, frozen=True):
+    ports: tuple[_Port, ...] | None = ()
+
+
+def api_ports(slices: Iterable[Object]) -> frozenset[int]:
+    """The ports at which the API server listens, of its EndpointSlices; none if there are none."""
+    return frozenset(one.port for each in slices for one in each.view(_Slice).ports or () if one.port)
+
+
+def network_policy(stack: Stack, ports: frozenset[int]) -> Manifest:
+    """The policy of the controller's pods; ``ports`` are the API server's."""
+    allowed: Body = {"policyTypes": ["Ingress"], "ingress": [{"ports": _tcp(HEALTH_PORT, METRICS_PORT, WEBHOOK_PORT)}]}
+    if ports:
+        names = [{"port": port, "protocol": protocol} for port in _DNS_PORTS for protocol in ("UDP", "TCP")]
+        allowed["egress"] = [{"ports": _tcp(*sorted(ports | {_SERVICE_PORT}))}, {"ports": names}]
+        allowed["policyTypes"].append("Egress")
+    selected = {"matchLabels": stack.selector(CONTROLLER_NAME, WEBHOOK_COMPONENT)}
+    return stack.manifest(NETWORK_POLICIES, stack.name(CONTROLLER_NAME), {"spec": {"podSelector": selected, **allowed}})
+
+
+def _tcp(*ports: int) -> list[Body]:
+    return [{"port": port, "protocol": "TCP"} for port in ports]
