@@ -277,9 +277,11 @@ class Client(Requester):
     ) -> AsyncGenerator[WatchEvent, None]:
         """What happens after `resource_version`, until the server ends the watch (after some minutes).
 
+        Without a version it begins with all that is there, and a bookmark that `ends_list`, where the server can.
         One try, no retry: the caller knows from which version to go on. Close it (`aclosing`) when done.
 
         :raises Expired: if that version is history; list anew.
+        :raises Invalid: without a version, if the server does not send what is there; list it.
         :raises ApiError: whatever else the server says, at the start or inside the stream.
         """
         query = wire.selectors(label_selector, field_selector) | watch_query(resource_version, timeout_seconds)

@@ -6,6 +6,7 @@
   raises is logged and does not hurt the others.
 * A handler added late is first told of everything that is there, as `initial`.
 * Objects are trimmed before they are stored (managedFields, unless told otherwise).
+* Lists are read in pages, unless `streaming_list`: then the watch brings them, where the server can.
 """
 
 import asyncio
@@ -64,6 +65,7 @@ class Informer:
         field_selector: str = "",
         trim: Trim | None = drop_managed_fields,
         indexers: Mapping[str, Indexer] | None = None,
+        streaming_list: bool = False,
     ) -> None:
         self.resource = resource
         self._store = MutableStore(indexers)
@@ -76,6 +78,7 @@ class Informer:
         self._lists_begun = 0
         self._lists = 0
         self._replaced = asyncio.Event()
+        self._streaming_list = streaming_list
         self._selectors = {
             "namespace": namespace,
             "label_selector": label_selector,
@@ -151,7 +154,9 @@ class Informer:
 
     async def run(self) -> None:
         """Follow the server until cancelled. May be run again later; it then lists anew."""
-        self._reflector = Reflector(self._client, self.resource, self, **self._selectors)
+        self._reflector = Reflector(
+            self._client, self.resource, self, streaming_list=self._streaming_list, **self._selectors
+        )
         try:
             await self._reflector.run()
         finally:

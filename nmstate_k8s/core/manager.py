@@ -111,8 +111,9 @@ class Manager:
         field_selector: str = "",
         trim: Trim | None = drop_managed_fields,
         indexers: Mapping[str, Indexer] | None = None,
+        streaming_list: bool = False,
     ) -> Informer:
-        """The one informer of that kind and selection; who asks first decides on `trim`."""
+        """The one informer of that kind and selection; who asks first decides on `trim` and `streaming_list`."""
         wanted = (resource, namespace, label_selector, field_selector)
         informer = self._informers.get(wanted)
         if informer is None:
@@ -123,6 +124,7 @@ class Manager:
                 label_selector=label_selector,
                 field_selector=field_selector,
                 trim=trim,
+                streaming_list=streaming_list,
             )
             self._groups[Stage.CACHES].add(informer)
         for name, indexer in (indexers or {}).items():

@@ -1,5 +1,7 @@
 """One kind of the API server, mirrored: list, watch, resume, and list again only when there is no other way.
 
+* A list is read in pages, or streamed if wished for (`streamedlist`): the watch begins with it. The first streaming
+  list that does not come whole is the last one: pages from then on.
 * After the first list, whatever happens on the server reaches the sink, in order for each object; deletions
   that fell into a gap are found by comparing the new list with what the sink has.
 * An interrupted watch resumes from the last version seen (bookmarks move it on quietly). Only an expired
@@ -13,6 +15,7 @@
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final, NoReturn, Protocol
 
@@ -33,6 +36,7 @@ from nmstate_k8s.core.errors import (
 from nmstate_k8s.core.objects import Object, ObjectList, Resource
 from nmstate_k8s.core.ratelimit import Backoff
 from nmstate_k8s.core.retry import RetryPolicy
+from nmstate_k8s.core.streamedlist import NotStreamed, streamed_list
 from nmstate_k8s.core.watching import WatchEvent
 
 __all__ = ["Reflector", "Sink"]
@@ -75,6 +79,7 @@ class Reflector:
         namespace: str = "",
         label_selector: str = "",
         field_selector: str = "",
+        streaming_list: bool = False,
     ) -> None:
         self._client = client
         self._resource = resource
@@ -83,6 +88,8 @@ class Reflector:
         self._labels = label_selector
         self._fields = field_selector
         self._version = ""
+        self._streaming = streaming_list
+        """Whether to ask for a streaming list: wished for, and the server has not shown that it has none."""
         self._just_listed = False
         self._set_back = False
         """Whether the server may have been, since we last heard of it."""
@@ -101,6 +108,9 @@ class Reflector:
             except Silent:
                 self._set_back = True
                 self._log.debug("the watch was silent, asking anew", version=self._version)
+            except NotStreamed as error:
+                self._streaming = False
+                self._log.info("no streaming list here, reading pages", error=str(error))
             except CoreError as error:
                 await self._recover(error)
 
@@ -111,11 +121,13 @@ class Reflector:
             self._doubted.reschedule(asyncio.get_running_loop().time())
 
     async def _find_a_beginning(self) -> None:
-        """There is a version that a watch can go on from: ours if the server has come to it, else a list's."""
+        """There is a version that a watch can go on from, ours if the server has come to it; or the watch will list."""
         if self._version and self._set_back:
             await self._client.has_come_to(self._resource, self._version, self._namespace, self._labels, self._fields)
         if not self._version:  # as it was, or `relist` was asked for meanwhile
-            await self._list()
+            self._sink.listing()
+            if not self._streaming:
+                await self._list()
         self._set_back = False
 
     async def _watch_until_doubted(self) -> None:
@@ -132,7 +144,6 @@ class Reflector:
             self._doubted = None
 
     async def _list(self) -> None:
-        self._sink.listing()
         objects = await self._client.list(
             self._resource,
             self._namespace,
@@ -141,13 +152,14 @@ class Reflector:
             trim=self._sink.trimmed,
             retry=LIST_RETRY,
         )
+        self._listed(objects)
+
+    def _listed(self, objects: ObjectList) -> None:
         self._sink.replace(objects)
         self._version = objects.resource_version
         self._just_listed = True
 
     async def _watch(self) -> None:
-        clock = self._client.clock
-        started = clock.monotonic()
         events = self._client.watch(
             self._resource,
             self._namespace,
@@ -155,16 +167,23 @@ class Reflector:
             label_selector=self._labels,
             field_selector=self._fields,
         )
+        async with aclosing(events):
+            if not self._version:
+                self._listed(await streamed_list(events, self._sink.trimmed))
+            await self._follow(events)
+
+    async def _follow(self, events: AsyncIterator[WatchEvent]) -> None:
+        clock = self._client.clock
+        started = clock.monotonic()
         try:
-            async with aclosing(events):
-                async for event in events:
-                    version = event.object.metadata.resource_version
-                    if event.type == "BOOKMARK":
-                        self._sink.came_to(version)
-                    else:
-                        self._sink.apply(event)
-                    self._version = version
-                    self._just_listed = False
+            async for event in events:
+                version = event.object.metadata.resource_version
+                if event.type == "BOOKMARK":
+                    self._sink.came_to(version)
+                else:
+                    self._sink.apply(event)
+                self._version = version
+                self._just_listed = False
         finally:
             lasted = clock.monotonic() - started
             if lasted >= HEALTHY_SECONDS:

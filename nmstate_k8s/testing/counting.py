@@ -16,7 +16,9 @@ class CountingTransport:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.asked: Counter[tuple[str, str]] = Counter()
-        """How often something was asked for, by verb and plural: each page of a list; a "check" is `has_come_to`."""
+        """How often something was asked for, by verb and plural: each page of a list; a "check" is `has_come_to`.
+
+        A watch that begins with a streaming list is a "list": that is what it costs the server."""
         self.answered: Counter[tuple[str, str]] = Counter()
         """How often there was an answer of 2xx."""
 
@@ -42,6 +44,7 @@ class CountingTransport:
     def _count(self, request: Request) -> tuple[str, str]:
         asked = asked_for(request.method, request.path, request.query)
         check = asked.verb == "list" and "resourceVersionMatch" in request.query
-        counted = "check" if check else asked.verb, asked.plural
+        verb = "check" if check else "list" if "sendInitialEvents" in request.query else asked.verb
+        counted = verb, asked.plural
         self.asked[counted] += 1
         return counted

@@ -1,8 +1,9 @@
 """One kind of an API server, in memory: a `Transport` with history, for tests on virtual time.
 
-It lists (in pages, each of one moment), watches from any version that it still remembers, says Expired where it does
-not, and nothing at all to a watch from its future, as the real one does. Between it and the client the faults of
-`testing.faults` may strike.
+It lists (in pages, each of one moment, or streaming), watches from any version that it still remembers, says Expired
+where it does not, and nothing at all to a watch from its future, as the real one does. It may be told to refuse
+streaming lists, or never to say where they end.
+Between it and the client the faults of `testing.faults` may strike.
 """
 
 import asyncio
@@ -10,17 +11,18 @@ import json
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from nmstate_k8s.core.errors import ApiError, ConnectionsReset, Silent, Unavailable
 from nmstate_k8s.core.transport import Request, Response, Stream
 from nmstate_k8s.testing.faults import Asked, Broken, Fault, Reply, asked_for, status
 from nmstate_k8s.testing.transport import changed, listing, thing
 
-__all__ = ["Backup", "ServerModel"]
+__all__ = ["Backup", "ServerModel", "StreamingLists"]
 
 T = TypeVar("T")
 Json = dict[str, Any]
+StreamingLists = Literal["offered", "refused", "without end"]
 
 
 class _Change(NamedTuple):
@@ -39,7 +41,8 @@ class Backup(NamedTuple):
 class ServerModel:
     """Change it by `put` and `delete`; look at `objects`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, streaming_lists: StreamingLists = "offered") -> None:
+        self._streaming_lists = streaming_lists
         self.objects: dict[str, Json] = {}
         self.version = 1
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -146,7 +149,9 @@ class ServerModel:
             if refused is not None:
                 yield Stream(refused.status, refused.headers, _only(refused.body))
                 return
-            lines = self._lines(asked, int(request.query["resourceVersion"]), end, idle_seconds)
+            version = int(request.query.get("resourceVersion", self.version))
+            first = [] if "resourceVersion" in request.query else self._all()
+            lines = self._lines(asked, version, first, end, idle_seconds)
             async with aclosing(lines):
                 yield Stream(200, {}, lines)
 
@@ -195,10 +200,18 @@ class ServerModel:
         for fault in self._active(asked):
             if (made_up := await fault.before(asked)) is not None:
                 return made_up
-        version = int(request.query["resourceVersion"])
-        if version < self._forgotten:
+        if "resourceVersion" not in request.query:
+            return None if self._streaming_lists != "refused" else Reply(422, status(422, "Invalid"))
+        if int(request.query["resourceVersion"]) < self._forgotten:
             return Reply(410, status(410, "Expired"))
         return None
+
+    def _all(self) -> list[_Change]:
+        """A streaming list."""
+        ends = {"resourceVersion": str(self.version), "annotations": {"k8s.io/initial-events-end": "true"}}
+        there = [_Change(self.version, "ADDED", obj) for obj in self.objects.values()]
+        end = _Change(self.version, "BOOKMARK", {"metadata": ends})
+        return [*there, end] if self._streaming_lists == "offered" else there
 
     def _too_large(self, request: Request) -> Reply:
         message = f"Too large resource version: {request.query['resourceVersion']}, current: {self.version}"
@@ -220,7 +233,7 @@ class ServerModel:
         return Reply(said.status, said.body)
 
     async def _lines(
-        self, asked: Asked, version: int, end: "asyncio.Future[None]", idle_seconds: float
+        self, asked: Asked, version: int, first: list[_Change], end: "asyncio.Future[None]", idle_seconds: float
     ) -> AsyncGenerator[bytes, None]:
         if version < self._forgotten:  # it was forgotten between the question and the answer
             yield b'{"type":"ERROR","object":' + status(410, "Expired") + b"}"
@@ -228,11 +241,14 @@ class ServerModel:
         at = next((i for i, change in enumerate(self._history) if change.version > version), len(self._history))
         compactions = self._compactions
         while True:
-            while at < len(self._history) and compactions == self._compactions:
-                change = self._history[at]
-                at += 1
-                if change.version < version + (change.kind != "BOOKMARK"):
-                    continue  # the watch is from the future of a server that was set back
+            while first or (at < len(self._history) and compactions == self._compactions):
+                if first:
+                    change = first.pop(0)
+                else:
+                    change = self._history[at]
+                    at += 1
+                    if change.version < version + (change.kind != "BOOKMARK"):
+                        continue  # the watch is from the future of a server that was set back
                 held = self._through(asked, changed(change.kind, change.object))
                 try:
                     for line in await self._bounded(held, end, idle_seconds, Silent):

@@ -20,7 +20,7 @@ from typing import Any, Final
 from nmstate_k8s.core.errors import ApiError, ConnectionsReset, NeverSent, Silent
 from nmstate_k8s.core.transport import Request, Response, Stream
 
-__all__ = ["OPEN", "ScriptedTransport", "answer", "changed", "listing", "failure", "thing"]
+__all__ = ["OPEN", "ScriptedTransport", "answer", "changed", "failure", "listed", "listing", "thing"]
 
 OPEN: Final = float("inf")
 """In a stream: say nothing more, but keep the connection."""
@@ -52,6 +52,12 @@ def failure(code: int, reason: str, message: str = "so it is", **headers: str) -
     return answer(body, code, **headers)
 
 
+def listed(version: int) -> bytes:
+    """The bookmark that ends a streaming list."""
+    ends = {"annotations": {"k8s.io/initial-events-end": "true"}, "resourceVersion": str(version)}
+    return changed("BOOKMARK", {"metadata": ends})
+
+
 def changed(kind: str, obj: dict[str, Any]) -> bytes:
     """A line of a watch."""
     return json.dumps({"type": kind, "object": obj}).encode()
@@ -73,8 +79,8 @@ class ScriptedTransport:
 
     @property
     def watches(self) -> list[str]:
-        """The resourceVersions from which watches were asked for."""
-        return [each.query["resourceVersion"] for each in self.requests if "watch" in each.query]
+        """The resourceVersions from which watches were asked for; empty: with what is there first."""
+        return [each.query.get("resourceVersion", "") for each in self.requests if "watch" in each.query]
 
     @property
     def lists(self) -> int:

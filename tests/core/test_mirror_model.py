@@ -7,7 +7,7 @@ is what the server has. No deletion is missed, not even of an object that was ma
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import looptime
 from hypothesis import settings
@@ -32,7 +32,7 @@ from nmstate_k8s.testing.faults import (
     TornLine,
     Withheld,
 )
-from nmstate_k8s.testing.servermodel import Backup, ServerModel
+from nmstate_k8s.testing.servermodel import Backup, ServerModel, StreamingLists
 
 T = TypeVar("T")
 THINGS = Resource("example.com", "v1", "things", "Thing")
@@ -70,12 +70,17 @@ class MirrorMachine(RuleBasedStateMachine):
         self.old_lists = False
         self.backup: Backup | None = None
 
-    @initialize(page_size=st.sampled_from([1, 2, 500]), there=st.sets(names))
-    def begin(self, page_size: int, there: set[str]) -> None:
-        self.do(self._begin(page_size, there))
+    @initialize(
+        page_size=st.sampled_from([1, 2, 500]),
+        there=st.sets(names),
+        streaming=st.sampled_from([None, *get_args(StreamingLists)]),
+    )
+    def begin(self, page_size: int, there: set[str], streaming: StreamingLists | None) -> None:
+        """`streaming`: what the server makes of the wish for streaming lists; None: nobody has it."""
+        self.do(self._begin(page_size, there, streaming))
 
-    async def _begin(self, page_size: int, there: set[str]) -> None:
-        self.server = ServerModel()
+    async def _begin(self, page_size: int, there: set[str], streaming: StreamingLists | None) -> None:
+        self.server = ServerModel(streaming_lists=streaming or "offered")
         for name in sorted(there):
             self.server.put(name)
         self.client = Client(
@@ -85,7 +90,9 @@ class MirrorMachine(RuleBasedStateMachine):
             page_size=page_size,
             watch_idle_seconds=60,
         )
-        self.informer = Informer(self.client, THINGS, indexers={"all": lambda obj: ["x"]})
+        self.informer = Informer(
+            self.client, THINGS, indexers={"all": lambda obj: ["x"]}, streaming_list=streaming is not None
+        )
         self.informer.add_handler(self.hear)
         self.task = asyncio.create_task(self.informer.run())
 

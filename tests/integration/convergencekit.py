@@ -25,6 +25,8 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True)
 SECRETS = Resource("", "v1", "secrets", "Secret", namespaced=True)
 THINGS = Resource("example.com", "v1", "things", "Thing")
 KINDS = (CONFIG_MAPS, SECRETS.as_metadata(), THINGS)
+STREAMED = CONFIG_MAPS
+"""Its list comes with its watch."""
 LABELS = {"test": "convergence"}
 SELECTOR = "test=convergence"
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
@@ -101,12 +103,15 @@ class Mirrors:
         self.asked = transport.asked
         self.answered = transport.answered
         self.manager = Manager(client)
-        self.accounts = {kind.plural: Account(self.manager.informer(kind, label_selector=SELECTOR)) for kind in KINDS}
+        self.accounts = {kind.plural: Account(self._informer(kind)) for kind in KINDS}
+
+    def _informer(self, kind: Resource) -> Informer:
+        return self.manager.informer(kind, label_selector=SELECTOR, streaming_list=kind is STREAMED)
 
     @classmethod
     @asynccontextmanager
     async def run(cls, config: ClusterConfig, proxy: FaultProxy | None = None) -> AsyncIterator["Mirrors"]:
-        """A manager with informers of three kinds, one of them of metadata only. `proxy`: who counts, too."""
+        """A manager with informers of three kinds: one of metadata, one with a streaming list. `proxy`: counts, too."""
         transport = CountingTransport(HttpTransport(config, user_agent="mirrors"))
         async with Client(config, transport=transport, request_timeout=5) as client:
             mirrors = cls(client, transport, proxy)
