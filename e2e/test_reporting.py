@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +37,11 @@ def dummy(node: Node, name: str = DUMMY) -> Iterator[None]:
         yield
     finally:
         node.exec("ip", "link", "delete", name, check=False)
+
+
+def refresh(cluster: Cluster, node: Node) -> None:
+    """Ask for a look now."""
+    cluster.kubectl("label", "nns", node.name, f"nmstate.io/force-nns-refresh={time.time_ns()}", "--overwrite")
 
 
 def has_mtu(mtu: int) -> Callable[[Seen], bool]:
@@ -80,8 +87,7 @@ def test_churn_is_reported_seldom_and_a_forced_refresh_at_once(cluster: Cluster,
                 pace.take()
                 begun = time.monotonic()
                 node.exec("ip", "link", "set", DUMMY, "mtu", str(mtu))
-                label = f"nmstate.io/force-nns-refresh={time.time_ns()}"
-                cluster.kubectl("label", "nns", node.name, label, "--overwrite")
+                refresh(cluster, node)
                 labelled = time.monotonic()
                 shown = reports.wait("the MTU, asked for", has_mtu(mtu), timeout=20, since=begun)
                 delays.append(shown.at - labelled)
@@ -120,7 +126,7 @@ def _resolves_by(server: str) -> Callable[[Seen], bool]:
 
 
 def test_pods_that_come_and_go_cost_no_look_and_no_write(cluster: Cluster, nodes: list[Node]) -> None:
-    """Real pods, on a node that has others."""
+    """Real pods, on a node that has others; and no write even where a look meets them half way."""
     pods = cluster.list("pods", "-n", HANDLER_NAMESPACE)
     busy = next(pod["spec"]["nodeName"] for pod in pods if not pod["spec"].get("hostNetwork"))
     node = next(each for each in nodes if each.name == busy)
@@ -128,15 +134,43 @@ def test_pods_that_come_and_go_cost_no_look_and_no_write(cluster: Cluster, nodes
     names = [f"passer-by-{number}" for number in range(3)]
 
     before = at_rest(cluster, node)
-    cluster.apply(*(_pod(name, image, busy) for name in names))
-    cluster.kubectl("wait", "pod", *names, "--for=condition=Ready", "--timeout=90s")
-    veths = [name for name in node.links() if name.startswith("veth")]
-    assert len(veths) >= len(names)
-    cluster.delete("pod", *names)
-    eventually("their links are gone", lambda: len(_veths(node)) <= len(veths) - len(names), timeout=30)
+    _come_and_go(cluster, node, image, names)
     after = handler_metrics(node)
     assert after.value(LOOKS, cause="change") == before.value(LOOKS, cause="change")
     assert after.value(WRITES) == before.value(WRITES)
+
+    with looked_at(cluster, node):
+        _come_and_go(cluster, node, image, names)
+    looked = handler_metrics(node)
+    assert looked.value(LOOKS, cause="asked") > after.value(LOOKS, cause="asked") + len(names)
+    assert looked.value(WRITES) == before.value(WRITES), cluster.get("nns", node.name)["status"]
+
+
+def _come_and_go(cluster: Cluster, node: Node, image: str, names: list[str]) -> None:
+    cluster.apply(*(_pod(name, image, node.name) for name in names))
+    cluster.kubectl("wait", "pod", *names, "--for=condition=Ready", "--timeout=90s")
+    veths = _veths(node)
+    assert len(veths) >= len(names)
+    cluster.delete("pod", *names)
+    eventually("their links are gone", lambda: len(_veths(node)) <= len(veths) - len(names), timeout=30)
+
+
+@contextmanager
+def looked_at(cluster: Cluster, node: Node) -> Iterator[None]:
+    """The node is looked at again and again."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            refresh(cluster, node)
+
+    with ThreadPoolExecutor(1) as beside:
+        looking = beside.submit(look)
+        try:
+            yield
+        finally:
+            over.set()
+        looking.result()
 
 
 def _veths(node: Node) -> list[str]:
