@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from nmstate_k8s.api.conditions import PolicyPhase, policy_conditions
 from nmstate_k8s.core.client import APPLY, Client
 from nmstate_k8s.core.errors import Invalid
 from nmstate_k8s.core.objects import Object, Resource
+from nmstate_k8s.core.tables import table
 from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODE_STATES, POLICIES
 from tests.integration.rolloutkit import ROOT, example
 
@@ -309,14 +309,11 @@ async def test_columns_show_the_first_true_condition(client: Client) -> None:
         conditions = policy_conditions(PolicyPhase.AVAILABLE, "all", generation=1, now=now)
         status = {"metadata": body["metadata"], "status": {"conditions": conditions}}
         await client.apply(POLICIES, status, field_manager="test", subresource="status")
-        table = msgspec.json.decode(
-            await client.request("GET", POLICIES.path("columns"), accept="application/json;as=Table;v=v1;g=meta.k8s.io")
-        )
+        seen = await table(client, POLICIES, "columns")
     finally:
         await client.delete(POLICIES, "columns")
-    shown = [each["name"] for each in table["columnDefinitions"] if not each["priority"]]
-    assert shown == ["Name", "Status", "Reason"]
-    assert table["rows"][0]["cells"][:3] == ["columns", "Available", "SuccessfullyConfigured"]
+    assert seen.columns == ("Name", "Status", "Reason")
+    assert [tuple(row.values()) for row in seen.shown()] == [("columns", "Available", "SuccessfullyConfigured")]
 
 
 def test_each_example_says_what_it_does() -> None:

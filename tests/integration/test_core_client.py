@@ -2,14 +2,17 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
+from nmstate_k8s.core.discovery import group_versions, is_served, resources
 from nmstate_k8s.core.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from nmstate_k8s.core.events import EVENTS, EventRecorder
 from nmstate_k8s.core.objects import Resource
+from nmstate_k8s.core.tables import table
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.clock import until
 
@@ -146,3 +149,32 @@ async def test_events_are_as_the_server_wants_them(client: Client) -> None:
     (event,) = got.items
     body = event.to_dict()
     assert (body["reason"], body["note"], body["series"]["count"]) == ("Broken", "it broke", 3)
+
+
+async def test_what_is_served_is_found(client: Client) -> None:
+    """Core kinds and others; not a kind, a version or a group that there is not."""
+    leases = Resource("coordination.k8s.io", "v1", "leases", "Lease", namespaced=True)
+    assert await group_versions(client, "") == ("v1",)
+    assert (await group_versions(client, leases.group))[0] == "v1"
+    assert await group_versions(client, "nobody.example.com") == ()
+    assert {CONFIG_MAPS, NODES} <= set(await resources(client, "", "v1"))
+    assert [await is_served(client, each) for each in (NODES, leases)] == [True, True]
+    for wrong in (
+        replace(leases, plural="leashes"),
+        replace(leases, version="v9"),
+        replace(leases, group="nobody.example.com"),
+    ):
+        assert not await is_served(client, wrong)
+
+
+async def test_a_table_is_what_people_see(client: Client) -> None:
+    """Of one object, and of all that are chosen."""
+    await client.create(CONFIG_MAPS, config_map("table", a="1", b="2"))
+    one = await table(client, CONFIG_MAPS, "table", "default")
+    assert one.columns == ("Name", "Data", "Age")
+    assert (one.shown()[0]["Name"], one.shown()[0]["Data"]) == ("table", 2)
+    chosen = await table(client, CONFIG_MAPS, namespace="default", label_selector="test=client")
+    assert "table" in [row["Name"] for row in chosen.shown()]
+    await client.delete(CONFIG_MAPS, "table", "default")
+    with pytest.raises(NotFound):
+        await table(client, CONFIG_MAPS, "table", "default")
