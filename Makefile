@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo test setup build wheel lab images check unit integration e2e generate lock clean
+.PHONY: help demo test setup build wheel lab images helm check unit integration e2e generate lock clean
 
 help: ## say what can be done here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ wheel:
 images: wheel
 	@hack/images
 
+helm:
+	@hack/helm version --short >/dev/null
+
 check: setup ## format, lint, types, architecture, generated files
 	@hack/check
 
@@ -40,7 +43,7 @@ unit: setup wheel ## unit tests: seconds, no cluster
 	@hack/wheel --install $(PYTHON)
 	@$(PYTHON) -m pytest tests --ignore=tests/integration
 
-integration: setup build ## against the real kube-apiserver and etcd
+integration: setup build helm ## against the real kube-apiserver and etcd
 	@$(PYTHON) -m pytest tests/integration
 
 e2e: LAB_OPTIONS := --ovs
@@ -50,6 +53,7 @@ e2e: setup build ## on two labs side by side: kubectl in, node state out
 generate: setup ## write CRDs, manifests, the reference and the catalogue of mistakes anew from their sources
 	@$(PYTHON) hack/gen-crds
 	@$(PYTHON) hack/render-install
+	@$(PYTHON) hack/package
 	@$(PYTHON) hack/gen-mistakes
 	@$(PYTHON) hack/gen-reference
 
