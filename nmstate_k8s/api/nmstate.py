@@ -48,9 +48,13 @@ class SelfSignConfiguration(Model, frozen=True):
 class MetricsConfiguration(Model, frozen=True):
     """Where metrics are served."""
 
-    bind_address: Annotated[str, describe("The address and port at which the metrics are served inside the pod.")] = (
-        ":8089"
-    )
+    bind_address: Annotated[
+        str,
+        describe(
+            "The address and port at which the metrics are served inside the pod, by HTTPS. 0: nowhere.",
+            pattern=r"^(([^:]*|\[[0-9a-fA-F:]+\]):[0-9]{1,5}|0)$",
+        ),
+    ] = ":8089"
 
 
 class NMStateSpec(Model, frozen=True):

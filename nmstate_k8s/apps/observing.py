@@ -1,14 +1,17 @@
-"""How the controller is watched: what it shows of the cluster while it leads."""
+"""How the controller is watched: what it shows of the cluster while it leads, and to whom."""
 
 from __future__ import annotations
 
-__all__ = ["cluster_metrics"]
+__all__ = ["cluster_metrics", "metrics_server"]
 
 from nmstate_k8s.api.meta import HANDLER_SELECTOR
 from nmstate_k8s.controllers.clustermetrics import ClusterMetrics
 from nmstate_k8s.core.informer import Informer
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.metrics import METRICS
+from nmstate_k8s.core.metricsaccess import AccessReviewer, guarded
+from nmstate_k8s.core.serving import HttpServer, metrics_routes
+from nmstate_k8s.core.tls import ServerTls
 from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODE_STATES, NODES, PODS, POLICIES
 from nmstate_k8s.domain.observed.nodestate import slim_node_state
 from nmstate_k8s.domain.policy.facts import slim_enactment, slim_node, slim_pod
@@ -32,3 +35,11 @@ def cluster_metrics(manager: Manager, namespace: str) -> None:
     )
     for runnable in (node_states, nmstates, metrics):
         manager.add(runnable, leader_only=True)
+
+
+def metrics_server(manager: Manager, address: str, tls: ServerTls) -> HttpServer:
+    """Add the server of the process's figures: HTTPS, for those whom the API server says may read them."""
+    routes = guarded(metrics_routes(METRICS.registry), AccessReviewer(manager.client))
+    server = HttpServer(address, routes, name="metrics", ssl_context=tls.context)
+    manager.add_server(server)
+    return server

@@ -9,7 +9,7 @@ import sys
 
 from nmstate_k8s.api.meta import CONTROLLER_LEASE, CONTROLLER_MANAGER, HANDLER_SELECTOR
 from nmstate_k8s.apps.logs import configure_logging
-from nmstate_k8s.apps.observing import cluster_metrics
+from nmstate_k8s.apps.observing import cluster_metrics, metrics_server
 from nmstate_k8s.apps.settings import ControllerSettings, SettingsError
 from nmstate_k8s.controllers.policy import PolicyReconciler, said_anew, watch_policies
 from nmstate_k8s.controllers.policystatus import PolicyStatusReconciler
@@ -20,6 +20,7 @@ from nmstate_k8s.core.controller import Controller
 from nmstate_k8s.core.errors import ConfigError
 from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.manager import Manager
+from nmstate_k8s.core.tls import ServerTls
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODES, PODS, POLICIES
 from nmstate_k8s.domain.policy.facts import slim_enactment, slim_node, slim_pod
 
@@ -46,13 +47,15 @@ def policies(manager: Manager, settings: ControllerSettings) -> tuple[Controller
     return rollout, status
 
 
-def managed(client: Client, settings: ControllerSettings) -> Manager:
-    """All of the program, ready to run."""
+def managed(client: Client, settings: ControllerSettings, tls: ServerTls | None = None) -> Manager:
+    """All of the program, ready to run; `tls` has the certificate that it shows."""
     election = LeaderElection(client, CONTROLLER_LEASE, settings.namespace, settings.identity)
     manager = Manager(client, leader_election=election, health_address=settings.health_address)
     for controller in policies(manager, settings):
         manager.add(controller, leader_only=True)
     cluster_metrics(manager, settings.namespace)
+    if settings.metrics_address:
+        metrics_server(manager, settings.metrics_address, tls or ServerTls())
     return manager
 
 

@@ -79,7 +79,7 @@ class OperatorSettings:
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> OperatorSettings:
-        """Read RELATED_IMAGE_HANDLER_IMAGE, HANDLER_*, OPERATOR_NAMESPACE, POD_NAME, NNCP_* and LOG_LEVEL."""
+        """Read RELATED_IMAGE_HANDLER_IMAGE, HANDLER_*, *_NAMESPACE, POD_NAME, NNCP_* and LOG_LEVEL."""
         env = environment or Environment()
         handler_namespace = env.text("HANDLER_NAMESPACE", "nmstate")
         return cls(
@@ -88,6 +88,7 @@ class OperatorSettings:
                 image_pull_policy=env.choice("HANDLER_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never")),
                 namespace=handler_namespace,
                 prefix=env.text("HANDLER_PREFIX", ""),
+                monitoring_namespace=env.text("MONITORING_NAMESPACE", "monitoring"),
                 # The last two are for tests: a handler that dies at a given step, and one without its safeguards.
                 handler_environment=env.beginning_with("NNCP_", "NMSTATE_FAILPOINTS", "NMSTATE_TEST_WITHOUT"),
             ),
@@ -107,14 +108,17 @@ class ControllerSettings:
     identity: str
     health_address: str
     log_level: str
+    metrics_address: str = ""
+    """Empty: metrics are not served."""
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> ControllerSettings:
-        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, HEALTH_ADDRESS and LOG_LEVEL."""
+        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, HEALTH_ADDRESS, METRICS_ADDRESS and LOG_LEVEL."""
         env = environment or Environment()
         return cls(
             namespace=env.text("POD_NAMESPACE", env.text("HANDLER_NAMESPACE", "nmstate")),
             identity=env.text("POD_NAME", socket.gethostname()),
             health_address=env.text("HEALTH_ADDRESS", ":8081"),
             log_level=log_level(env),
+            metrics_address=env.text("METRICS_ADDRESS", ""),
         )

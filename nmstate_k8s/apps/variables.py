@@ -16,6 +16,8 @@ VARIABLES: Mapping[str, str] = {
     "HANDLER_PREFIX": "Names of installed objects begin with it and a dash.",
     "HEALTH_ADDRESS": "Where `/healthz` and `/readyz` are served, and on a node `/metrics`: `host:port`, or `:port`.",
     "LOG_LEVEL": "How much is logged: `spec.logLevel` of the NMState sets it for handler and controller.",
+    "METRICS_ADDRESS": "Where the controller serves `/metrics`, by HTTPS: `spec.metricsConfiguration` of the NMState.",
+    "MONITORING_NAMESPACE": "Where Prometheus runs, whose account may read the metrics.",
     "NMSTATE_INSTANCE_NODE_LOCK_FILE": "Held by the one handler of the node; journal and failpoints lie beside it.",
     "NNCP_INITIAL_BACKOFF_SECONDS": "The delay before the second attempt of a node; it doubles from one to the next.",
     "NNCP_MAX_BACKOFF_SECONDS": "The longest delay between two attempts of a node.",

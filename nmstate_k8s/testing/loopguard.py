@@ -21,14 +21,20 @@ from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
 import blockbuster.blockbuster
+import prometheus_client.process_collector
 import structlog
 from blockbuster import BlockBuster, BlockBusterFunction
 
 __all__ = ["LoopGuard"]
 
 _COROUTINE: Final = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_HARMLESS: Final = (str(Path(structlog.__file__).parent), linecache.__file__, "<frozen importlib")
-"""What shows an exception reads sources for it; what is imported late is read once."""
+_HARMLESS: Final = (
+    str(Path(structlog.__file__).parent),
+    linecache.__file__,
+    prometheus_client.process_collector.__file__,
+    "<frozen importlib",
+)
+"""What shows an exception reads sources for it; what is imported late is read once; /proc is the kernel's memory."""
 _OURS: Final = (__file__, blockbuster.blockbuster.__file__)
 FRAMES: Final = 6
 """Of a blocking call, how much is shown of how it came about."""

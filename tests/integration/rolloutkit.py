@@ -26,8 +26,10 @@ from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.errors import AlreadyExists, NotFound
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.objects import Object
+from nmstate_k8s.core.tls import ServerTls
 from nmstate_k8s.domain.install.access import access
 from nmstate_k8s.domain.install.kinds import NAMESPACES
+from nmstate_k8s.domain.install.monitoring import monitoring
 from nmstate_k8s.domain.install.stack import InstallSettings, Stack
 from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODES, PODS, POLICIES
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, enactment_facts
@@ -254,7 +256,7 @@ async def grant(client: Client, namespace: str) -> str:
     settings = InstallSettings(handler_image="handler", namespace=namespace, prefix=namespace)
     nmstate = Object.from_dict({"metadata": {"name": "test"}}, NMSTATES)
     stack = Stack.of(nmstate, NMStateSpec(), settings)
-    for manifest in access(stack):
+    for manifest in (*access(stack), *monitoring(stack, ())):
         body = dict(manifest.body)
         body["metadata"] = {name: value for name, value in body["metadata"].items() if name != "ownerReferences"}
         await client.apply(manifest.resource, body, field_manager="test")
@@ -262,11 +264,15 @@ async def grant(client: Client, namespace: str) -> str:
 
 
 @asynccontextmanager
-async def controller(config: ClusterConfig, namespace: str) -> AsyncIterator[Manager]:
+async def controller(
+    config: ClusterConfig, namespace: str, *, metrics_address: str = "", tls: ServerTls | None = None
+) -> AsyncIterator[Manager]:
     """The controller, as its program runs it, until the block ends."""
-    settings = ControllerSettings(namespace=namespace, identity="test", health_address="", log_level="info")
+    settings = ControllerSettings(
+        namespace=namespace, identity="test", health_address="", log_level="info", metrics_address=metrics_address
+    )
     async with Client(config) as client:
-        manager = managed(client, settings)
+        manager = managed(client, settings, tls)
         task = asyncio.create_task(manager.run(signals=False))
         try:
             yield manager

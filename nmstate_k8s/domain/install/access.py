@@ -28,15 +28,18 @@ READ = ("get", "list", "watch")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Verbs on resources of one group; with ``names``, on those objects only."""
+    """Verbs on resources of one group; with ``names``, on those objects only; or on ``urls``."""
 
     group: str
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
     names: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
 
     def to_dict(self) -> Body:
         """The rule as RBAC writes it."""
+        if self.urls:
+            return {"nonResourceURLs": list(self.urls), "verbs": list(self.verbs)}
         rule: Body = {"apiGroups": [self.group], "resources": list(self.resources), "verbs": list(self.verbs)}
         return rule | {"resourceNames": list(self.names)} if self.names else rule
 
@@ -57,8 +60,11 @@ CONTROLLER = (
     Rule(GROUP, ("nodenetworkconfigurationenactments/status",), ("patch",)),
     Rule(GROUP, ("nodenetworkstates", "nmstates"), READ),
     Rule("", ("nodes",), READ),
+    Rule("authentication.k8s.io", ("tokenreviews",), ("create",)),
+    Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",)),
 )
-"""The controller: makes enactments of policies, a summary of enactments, and figures of all that there is."""
+"""The controller: makes enactments of policies, a summary of enactments, and figures of all that there is, for those
+who may see them: whoever asks is shown to the API server."""
 
 CONTROLLER_NAMESPACE = (
     Rule("", ("pods",), READ),

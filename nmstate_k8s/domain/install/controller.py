@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from nmstate_k8s.api.meta import WEBHOOK_COMPONENT
 from nmstate_k8s.api.model import to_json
-from nmstate_k8s.api.nmstate import MetricsConfiguration, NMStateSpec, SelfSignConfiguration
+from nmstate_k8s.api.nmstate import NMStateSpec, SelfSignConfiguration
 from nmstate_k8s.api.scheduling import Toleration
 from nmstate_k8s.domain.install.kinds import DISRUPTION_BUDGETS
+from nmstate_k8s.domain.install.monitoring import metrics_address, metrics_port
 from nmstate_k8s.domain.install.pods import API_MOUNT, HEALTH_PORT, LINUX, api_volume, field, probe, variables
 from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
 from nmstate_k8s.domain.kinds import DEPLOYMENTS
@@ -148,7 +149,7 @@ def _container(stack: Stack) -> Body:
             field("POD_NAMESPACE", "metadata.namespace"),
             *variables(_environment(stack.spec, stack.namespace)),
         ],
-        "ports": [{"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"}],
+        "ports": _ports(stack.spec),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -162,6 +163,11 @@ def _container(stack: Stack) -> Body:
     }
 
 
+def _ports(spec: NMStateSpec) -> list[Body]:
+    ports = {"health": HEALTH_PORT, "metrics": metrics_port(spec)}
+    return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items() if port]
+
+
 def _environment(spec: NMStateSpec, namespace: str) -> dict[str, str]:
     """What the controller is told; a change of any of it rolls the Deployment out."""
     certificates = spec.self_sign_configuration or SelfSignConfiguration()
@@ -169,7 +175,7 @@ def _environment(spec: NMStateSpec, namespace: str) -> dict[str, str]:
         "HANDLER_NAMESPACE": namespace,
         "LOG_LEVEL": spec.log_level,
         "HEALTH_ADDRESS": f":{HEALTH_PORT}",
-        "METRICS_ADDRESS": (spec.metrics_configuration or MetricsConfiguration()).bind_address,
+        "METRICS_ADDRESS": metrics_address(spec),
         "CA_ROTATE_INTERVAL": certificates.ca_rotate_interval,
         "CA_OVERLAP_INTERVAL": certificates.ca_overlap_interval,
         "CERT_ROTATE_INTERVAL": certificates.cert_rotate_interval,

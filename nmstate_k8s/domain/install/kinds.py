@@ -13,6 +13,9 @@ __all__ = [
     "ADMISSION_POLICIES",
     "ADMISSION_POLICY_BINDINGS",
     "NETWORK_POLICIES",
+    "SERVICES",
+    "SERVICE_MONITORS",
+    "PROMETHEUS_RULES",
     "ENDPOINT_SLICES",
 ]
 
@@ -33,5 +36,10 @@ ADMISSION_POLICY_BINDINGS = Resource(
     _ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"
 )
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", namespaced=True)
+SERVICES = Resource("", "v1", "services", "Service", namespaced=True)
+_PROMETHEUS = "monitoring.coreos.com"
+SERVICE_MONITORS = Resource(_PROMETHEUS, "v1", "servicemonitors", "ServiceMonitor", namespaced=True)
+PROMETHEUS_RULES = Resource(_PROMETHEUS, "v1", "prometheusrules", "PrometheusRule", namespaced=True)
+"""Of Prometheus' operator."""
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", namespaced=True)
 """Not installed, but read: where the API server listens."""

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-__all__ = ["API_NAMESPACE", "API_SERVICE_LABEL", "METRICS_PORT", "WEBHOOK_PORT", "api_ports", "network_policy"]
+__all__ = ["API_NAMESPACE", "API_SERVICE_LABEL", "WEBHOOK_PORT", "api_ports", "network_policy"]
 
 from collections.abc import Iterable
 
@@ -20,11 +20,11 @@ from nmstate_k8s.api.meta import WEBHOOK_COMPONENT
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.controller import CONTROLLER_NAME
 from nmstate_k8s.domain.install.kinds import NETWORK_POLICIES
+from nmstate_k8s.domain.install.monitoring import metrics_port
 from nmstate_k8s.domain.install.pods import HEALTH_PORT
 from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
 
 WEBHOOK_PORT = 9443
-METRICS_PORT = 8443
 API_NAMESPACE = "default"
 API_SERVICE_LABEL = "kubernetes.io/service-name=kubernetes"
 """Where the EndpointSlices of the API server are, and what selects them."""
@@ -48,7 +48,8 @@ def api_ports(slices: Iterable[Object]) -> frozenset[int]:
 
 def network_policy(stack: Stack, ports: frozenset[int]) -> Manifest:
     """The policy of the controller's pods; ``ports`` are the API server's."""
-    allowed: Body = {"policyTypes": ["Ingress"], "ingress": [{"ports": _tcp(HEALTH_PORT, METRICS_PORT, WEBHOOK_PORT)}]}
+    served = (HEALTH_PORT, *((port,) if (port := metrics_port(stack.spec)) else ()), WEBHOOK_PORT)
+    allowed: Body = {"policyTypes": ["Ingress"], "ingress": [{"ports": _tcp(*served)}]}
     if ports:
         names = [{"port": port, "protocol": protocol} for port in _DNS_PORTS for protocol in ("UDP", "TCP")]
         allowed["egress"] = [{"ports": _tcp(*sorted(ports | {_SERVICE_PORT}))}, {"ports": names}]

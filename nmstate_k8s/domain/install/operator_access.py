@@ -17,6 +17,7 @@ from nmstate_k8s.api.meta import APP_LABEL, APP_OPERATOR, GROUP, OPERATOR_LEASE
 from nmstate_k8s.core.objects import Resource
 from nmstate_k8s.domain.install.access import CONTROLLER, CONTROLLER_NAMESPACE, EVENTS, HANDLER, READ, READER, Rule
 from nmstate_k8s.domain.install.kinds import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
+from nmstate_k8s.domain.install.monitoring import DISCOVERY, METRICS_READER
 from nmstate_k8s.domain.install.stack import EVENTS_NAMESPACE, Body
 
 _ACCOUNT = "nmstate-operator"
@@ -42,6 +43,7 @@ def _cluster(namespace: str) -> tuple[Rule, ...]:
             _MANAGE,
         ),
         *_distinct((*READER, *HANDLER, *CONTROLLER)),
+        METRICS_READER,
     )
 
 
@@ -50,9 +52,12 @@ _NAMESPACED = (
     Rule("apps", ("daemonsets", "deployments"), _MANAGE),
     Rule("policy", ("poddisruptionbudgets",), _MANAGE),
     Rule("networking.k8s.io", ("networkpolicies",), _MANAGE),
+    Rule("", ("services",), _MANAGE),
+    Rule("monitoring.coreos.com", ("servicemonitors", "prometheusrules"), _MANAGE),
     Rule(_RBAC, ("roles", "rolebindings"), _MANAGE),
     Rule("coordination.k8s.io", ("leases",), ("get", "patch", "update"), (OPERATOR_LEASE,)),
     *CONTROLLER_NAMESPACE,
+    *DISCOVERY,
 )
 
 _EVENTS = (

@@ -19,6 +19,7 @@ from nmstate_k8s.domain.install.admission import admission
 from nmstate_k8s.domain.install.controller import deployment, disruption_budget, replicas
 from nmstate_k8s.domain.install.handler import daemon_set
 from nmstate_k8s.domain.install.kinds import NAMESPACES
+from nmstate_k8s.domain.install.monitoring import monitoring
 from nmstate_k8s.domain.install.network import network_policy
 from nmstate_k8s.domain.install.stack import Manifest, Stack
 from nmstate_k8s.domain.install.surroundings import UNKNOWN, Surroundings
@@ -36,6 +37,7 @@ def render(stack: Stack, around: Surroundings = UNKNOWN) -> tuple[Manifest, ...]
         deployment(stack, replicas(around.nodes, stack.spec.infra_tolerations)),
         disruption_budget(stack),
         daemon_set(stack),
+        *monitoring(stack, around.served),
     )
 
 

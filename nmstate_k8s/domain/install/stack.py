@@ -36,6 +36,8 @@ class InstallSettings:
     namespace: str = "nmstate"
     prefix: str = ""
     version: str = __version__
+    monitoring_namespace: str = "monitoring"
+    """Where Prometheus runs."""
     handler_environment: Mapping[str, str] | None = None
     """The NNCP_* variables, handed on to the handlers as the same strings."""
 

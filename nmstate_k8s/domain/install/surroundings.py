@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from nmstate_k8s.core.objects import Resource
 from nmstate_k8s.domain.install.controller import NodeTaints
+from nmstate_k8s.domain.install.kinds import PROMETHEUS_RULES, SERVICE_MONITORS
 
-OPTIONAL: tuple[Resource, ...] = ()
+OPTIONAL: tuple[Resource, ...] = (SERVICE_MONITORS, PROMETHEUS_RULES)
 """Kinds of which objects are installed where the cluster serves them, and only there: each by its CRD."""
 
 

@@ -15,7 +15,10 @@ def grants(bodies: Iterable[dict[str, Any]]) -> Iterator[Grant]:
     """Every (namespace, group, resource, verb, name) that roles give; empty names are all names."""
     for body in bodies:
         for rule in body.get("rules", ()) if body["kind"] in ("Role", "ClusterRole") else ():
-            for group in rule["apiGroups"]:
+            for path in rule.get("nonResourceURLs", ()):
+                for verb in rule["verbs"]:
+                    yield "", "", path, verb, ""
+            for group in rule.get("apiGroups", ()):
                 for resource in rule["resources"]:
                     for verb in rule["verbs"]:
                         for name in rule.get("resourceNames", [""]):

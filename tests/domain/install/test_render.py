@@ -188,7 +188,7 @@ def test_the_controller_talks_to_the_api_server_and_is_called_at_three_ports(ren
     spec = rendered(around=Surroundings(api_ports=frozenset({6443, 16443})))[NETWORK_POLICY]["spec"]
     assert spec["podSelector"]["matchLabels"] == {"component": "kubernetes-nmstate-webhook", "name": "nmstate-webhook"}
     (come,) = spec["ingress"]
-    assert [one["port"] for one in come["ports"]] == [8081, 8443, 9443]
+    assert [one["port"] for one in come["ports"]] == [8081, 8089, 9443]
     api, names = spec["egress"]
     assert [one["port"] for one in api["ports"]] == [443, 6443, 16443]
     assert {one["port"] for one in names["ports"]} == {53, 5353}
