@@ -2,6 +2,8 @@
 
 - ``validate`` says no with the path of the mistake, or yes with warnings. It may take long (libnmstate is asked):
   the webhook runs it in a thread of its own, one call at a time.
+- A policy can always be taken out of the way: nothing is refused of one that is deleted, and of one whose desired
+  state and captures stay as they are the mistakes are warnings.
 - ``mutate_policy``, ``mutate_status`` and ``mutate_timestamp`` give JSON patches of the object that came; nothing
   to do: no operation, so that a write that changes nothing stays one that changes nothing.
 - Nothing here knows of HTTP, of certificates or of the API server.
@@ -11,16 +13,29 @@ from __future__ import annotations
 
 __all__ = ["Others", "Verdict", "mutate_policy", "mutate_status", "mutate_timestamp", "validate"]
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import msgspec
 
 from nmstate_k8s.core.admission import AdmissionRequest
 from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.admission.conflicts import Other, conflicts
+from nmstate_k8s.domain.admission.known import known_nodes
 from nmstate_k8s.domain.admission.mutating import mutate_policy, mutate_status, mutate_timestamp
-from nmstate_k8s.domain.policy.facts import policy_facts
+from nmstate_k8s.domain.admission.notices import cuts_near, leftovers, oddities
+from nmstate_k8s.domain.admission.refusing import refusal_text, refuse_wrong
+from nmstate_k8s.domain.desired.binding import Computing
+from nmstate_k8s.domain.desired.errors import DesiredStateError
+from nmstate_k8s.domain.desired.libnmstate import Libnmstate
+from nmstate_k8s.domain.policy.selection import matches
 
-MAX_DESIRED_STATE = 256 * 1024
-"""Bytes, as JSON: each node's enactment brings it twice, beside the state before (etcd takes 1.5 MiB)."""
+MAX_WARNINGS = 8
+"""A person reads no more, and the API server takes 4,096 characters."""
+MAX_COMPARED = 4 * 1024 * 1024
+"""Bytes of other policies that one is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +50,82 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """What else there is in the cluster, as of now."""
+    """What else there is in the cluster, as of now. What is not known is judged by the nodes alone."""
 
     policies: Sequence[Object] = ()
     """All, also the one that is asked about as it was."""
     nodes: Sequence[Object] = ()
+    node_states: Sequence[Object] = ()
+    """Their NodeNetworkStates; `known.slim_node_state` of them is enough."""
+    allow_dispatch: bool | None = None
+    """`spec.allowDispatch` of the NMState; None: not known."""
 
 
-def validate(request: AdmissionRequest, others: Others) -> Verdict:
-    """The verdict on a policy that is created, changed or deleted."""
-    policy = request.new
+class _Spec(msgspec.Struct, rename="camel"):
+    desired_state: Any = None
+    capture: dict[str, str] = msgspec.field(default_factory=dict)
+    node_selector: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class _Policy(msgspec.Struct):
+    spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
+def validate(request: AdmissionRequest, others: Others, libnmstate: Libnmstate | None = None) -> Verdict:
+    """The verdict on a policy that is created, changed or deleted. `libnmstate`: the real one, unless told."""
+    policy, old = request.new, request.old
     if policy is None:
-        return Verdict(allowed=True)
-    size = len(desired_state(policy))
-    if size > MAX_DESIRED_STATE:
-        return Verdict(False, f"spec.desiredState: {size} bytes as JSON, at most {MAX_DESIRED_STATE} are possible")
-    return Verdict(allowed=True)
+        return Verdict(True, warnings=_few(_left(old)) if old is not None else ())
+    if policy.metadata.deletion_timestamp is not None:
+        return Verdict(True)
+    spec, before = policy.view(_Policy).spec, old.view(_Policy).spec if old is not None else None
+    if spec == before:
+        return Verdict(True)
+    try:
+        _now(_refuse(spec, others, libnmstate or Computing()))
+    except DesiredStateError as error:
+        text = refusal_text(error, spec.desired_state)
+        same = before is not None and (spec.desired_state, spec.capture) == (before.desired_state, before.capture)
+        return Verdict(True, warnings=(f"no node can carry this out: {text}",)) if same else Verdict(False, text)
+    return Verdict(True, warnings=_few(_warnings(policy, spec, others)))
 
 
-def desired_state(policy: Object) -> bytes:
-    """What the policy wants, as the JSON that came."""
-    return bytes(policy_facts(policy).desired_state)
+async def _refuse(spec: _Spec, others: Others, libnmstate: Libnmstate) -> None:
+    known = [node.before for node in known_nodes(others.nodes, others.node_states)]
+    allowed = others.allow_dispatch is not False
+    await refuse_wrong(libnmstate, spec.desired_state, spec.capture, known, allow_dispatch=allowed)
+
+
+def _warnings(policy: Object, spec: _Spec, others: Others) -> Iterator[str]:
+    nodes = known_nodes(others.nodes, others.node_states)
+    selected = [node for node in nodes if matches(node.labels, spec.node_selector)]
+    yield from cuts_near(spec.desired_state, selected)
+    yield from conflicts(spec.desired_state, spec.node_selector, list(_others(policy.name, others)), nodes)
+    yield from oddities(spec.desired_state)
+
+
+def _others(name: str, others: Others) -> Iterator[Other]:
+    compared = 0
+    for policy in others.policies:
+        compared += len(policy.raw)
+        if policy.name != name and policy.metadata.deletion_timestamp is None and compared <= MAX_COMPARED:
+            spec = policy.view(_Policy).spec
+            yield Other(policy.name, spec.node_selector, spec.desired_state)
+
+
+def _left(policy: Object) -> Iterator[str]:
+    return leftovers(policy.name, policy.view(_Policy).spec.desired_state)
+
+
+def _few(warnings: Iterator[str]) -> tuple[str, ...]:
+    return tuple(islice(warnings, MAX_WARNINGS))
+
+
+def _now(work: Coroutine[Any, Any, None]) -> None:
+    """Run what never suspends: there is nothing to wait for in a thread of one's own."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    work.close()
+    raise RuntimeError("libnmstate was to answer at once")

@@ -24,11 +24,18 @@ from nmstate_k8s.domain.desired.libnmstate import Libnmstate
 from nmstate_k8s.domain.desired.references import filled
 from nmstate_k8s.domain.desired.suggest import did_you_mean, some
 
-__all__ = ["MAX_CAPTURED_BYTES", "resolved"]
+__all__ = ["MAX_CAPTURED_BYTES", "refuse_wrong_captures", "resolved"]
 
 MAX_CAPTURED_BYTES = 256 * 1024
 """Of all captures together: the enactment that shows them must fit into etcd."""
 KIND = "CaptureError"
+MAX_CIRCLE = 8
+"""Names of a circle that are shown."""
+_NOTHING = b"{}"
+_UNREADABLE = re.compile(
+    r"PolicyError: |Unsupported capture keyword |Only support 'running' or 'config' keyword for route"
+)
+"""What libnmstate says of an expression before it looks at any state, or whatever the state."""
 
 _REFERENCE = re.compile(r'"[^"]*"|\bcapture\.([\w-]+)')
 
@@ -48,6 +55,22 @@ async def resolved(libnmstate: Libnmstate, capture: Mapping[str, str], before: b
     return {name: found[name] for name in capture}
 
 
+async def refuse_wrong_captures(libnmstate: Libnmstate, capture: Mapping[str, str]) -> None:
+    """Raise for what no node can resolve, whatever its state: what is no expression, or speaks of no capture.
+
+    :raises DesiredStateError: with the capture's path.
+    """
+    references = {name: _references(expression) for name, expression in capture.items()}
+    _refuse_unknown(capture, references)
+    _ordered(capture, references)
+    for name, expression in capture.items():
+        try:
+            await libnmstate.captures(msgspec.json.encode({name: expression}), _NOTHING)
+        except DesiredStateError as error:
+            if _UNREADABLE.match(error.message):
+                raise _explained(error, {name: expression}, _NOTHING) from error
+
+
 def _references(expression: str) -> list[str]:
     """The captures that an expression speaks of, outside of quotes, in its order."""
     return [match.group(1) for match in _REFERENCE.finditer(expression) if match.group(1)]
@@ -57,15 +80,18 @@ def _refuse_unknown(capture: Mapping[str, str], references: Mapping[str, list[st
     for name, named in references.items():
         for missing in (other for other in named if other not in capture):
             hint = did_you_mean(missing, capture.keys() - {name}) or f" (the policy has {some(sorted(capture))})"
-            raise DesiredStateError(KIND, f'capture {name}: there is no capture "{missing}"{hint}')
+            cause = f'capture {name}: there is no capture "{missing}"{hint}'
+            raise DesiredStateError(KIND, cause, path=("capture", name))
 
 
 def _ordered(capture: Mapping[str, str], references: Mapping[str, list[str]]) -> list[str]:
     try:
         return list(TopologicalSorter({name: references[name] for name in capture}).static_order())
     except CycleError as error:
-        circle = " → ".join(reversed(error.args[1]))
-        raise DesiredStateError(KIND, f"captures refer to one another in a circle: {circle}") from error
+        names = list(reversed(error.args[1]))
+        shown = names if len(names) <= MAX_CIRCLE else [*names[: MAX_CIRCLE - 1], "…", names[-1]]
+        cause = f"captures refer to one another in a circle: {' → '.join(shown)}"
+        raise DesiredStateError(KIND, cause, path=("capture", names[0])) from error
 
 
 async def _evaluated(
@@ -115,7 +141,7 @@ def _explained(error: DesiredStateError, capture: Mapping[str, str], before: byt
     else:
         place = f"character {character} of " if character else ""
         cause = f"{about}: {_cause(message, expression)}" + (f" ({place}`{expression}`)" if expression else "")
-    return DesiredStateError(KIND, cause, (*error.log, error.message))
+    return DesiredStateError(KIND, cause, (*error.log, error.message), path=("capture", name) if name else ("capture",))
 
 
 def _parts(message: str) -> tuple[str, str, int | None]:

@@ -12,7 +12,8 @@ Pure. A mistake of the policy is a `DesiredStateError`; what this node lacks, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,11 +21,12 @@ import msgspec
 
 from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
 from nmstate_k8s.domain.desired.explain import NOT_FOUND, interfaces_there
-from nmstate_k8s.domain.desired.paths import path_text
+from nmstate_k8s.domain.desired.members import interfaces_of
+from nmstate_k8s.domain.desired.paths import DESIRED, Path, path_text
 from nmstate_k8s.domain.desired.secrets import MASK, is_secret
 from nmstate_k8s.domain.desired.suggest import there
 
-__all__ = ["Before", "refuse_early", "without_kept_secrets"]
+__all__ = ["Before", "refuse_early", "refuse_mistakes", "without_kept_secrets"]
 
 MAX_NAME = 15
 MAX_VLAN = 4094
@@ -46,7 +48,7 @@ class Before:
     def interfaces(self) -> Mapping[str, Mapping[str, Any]]:
         """By name, other names included."""
         found: dict[str, Mapping[str, Any]] = {}
-        for entry in _interfaces(msgspec.json.decode(self.state) if self.state else {}):
+        for entry in interfaces_of(msgspec.json.decode(self.state) if self.state else {}):
             for other in entry.get("alt-names") or ():
                 found[str(other.get("name") if isinstance(other, Mapping) else other)] = entry
             found[str(entry.get("name"))] = entry
@@ -59,47 +61,78 @@ def refuse_early(desired: Any, before: Before, *, allow_dispatch: bool) -> None:
     :raises DesiredStateError: on any node.
     :raises HostError: on this one.
     """
-    interfaces = _interfaces(desired)
+    refuse_mistakes(desired, (before,), allow_dispatch=allow_dispatch)
+    interfaces = interfaces_of(desired)
     made = {_name(entry) for entry in interfaces}
+    for entry in interfaces:
+        if entry.get("state", "up") == "up":
+            _refuse_missing_base(entry, _name(entry), before, made)
+
+
+def refuse_mistakes(desired: Any, known: Sequence[Before], *, allow_dispatch: bool) -> None:
+    """Raise for what is wrong with the state itself; what one of the nodes that are known has already, is not.
+
+    :raises DesiredStateError: with the path of the mistake.
+    """
+    interfaces = interfaces_of(desired)
     for position, entry in enumerate(interfaces):
-        where, name = path_text({"interfaces": interfaces}, ("interfaces", position)), _name(entry)
-        if not allow_dispatch and _brings_scripts(entry, before):
-            raise _dispatch_refused(where, name)
+        place = _Place(entry, ("interfaces", position), path_text({"interfaces": interfaces}, ("interfaces", position)))
+        if not allow_dispatch and _brings_scripts(entry, known):
+            raise _dispatch_refused(place)
         for key in _masks(entry):
-            if not _kept(entry, before):
-                raise DesiredStateError(
-                    "MaskedSecret", f"{where}.{key} is {MASK}, which only stands for a secret in a report", (), name
+            if not any(_kept(entry, before) for before in known):
+                raise place.mistake(
+                    f" is {MASK}, which only stands for a secret in a report", *key, kind="MaskedSecret"
                 )
         if entry.get("state", "up") == "up":
-            _refuse_impossible(entry, where, name)
-            _refuse_turned_ranges(entry, where, name)
-            _refuse_bad_mac(entry, where, name)
-            _refuse_missing_base(entry, name, before, made)
+            _refuse_impossible(place)
+            _refuse_turned_ranges(place)
+            _refuse_bad_mac(place)
 
 
-def _brings_scripts(entry: Mapping[str, Any], before: Before) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An interface of the policy, and where it stands there."""
+
+    entry: Mapping[str, Any]
+    path: Path
+    where: str
+
+    @property
+    def name(self) -> str:
+        return _name(self.entry)
+
+    def mistake(
+        self, what: str, *steps: str | int, kind: str = "InvalidArgument", advice: str = ""
+    ) -> DesiredStateError:
+        """`what` follows the place, down to `steps` in the interface."""
+        where = path_text(self.entry, steps)
+        cause = f"{self.where}{'.' if where else ''}{where}{what}"
+        return DesiredStateError(kind, cause, (), self.name, advice, (DESIRED, *self.path, *steps))
+
+
+def _brings_scripts(entry: Mapping[str, Any], known: Sequence[Before]) -> bool:
     scripts = entry.get("dispatch")
     if not scripts:
         return False
     if isinstance(scripts, Mapping) and not any(scripts.values()):
         return False
-    return bool(scripts != before.interfaces.get(_name(entry), {}).get("dispatch"))
+    return all(scripts != before.interfaces.get(_name(entry), {}).get("dispatch") for before in known)
 
 
-def _dispatch_refused(where: str, name: str) -> DesiredStateError:
-    cause = f"{where}.dispatch: scripts that run as root are not allowed in this cluster"
+def _dispatch_refused(place: _Place) -> DesiredStateError:
+    what = ": scripts that run as root are not allowed in this cluster"
     advice = "To allow them, set allowDispatch: true in the spec of the NMState"
-    return DesiredStateError("DispatchNotAllowed", cause, (), name, advice)
+    return place.mistake(what, "dispatch", kind="DispatchNotAllowed", advice=advice)
 
 
-def _masks(value: Any, so_far: str = "") -> Iterator[str]:
+def _masks(value: Any, so_far: Path = ()) -> Iterator[Path]:
     """The paths of masks in the place of secrets."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            where = f"{so_far}.{key}".lstrip(".")
             if inner == MASK and is_secret(key):
-                yield where
-            yield from _masks(inner, where)
+                yield (*so_far, key)
+            yield from _masks(inner, (*so_far, key))
 
 
 def _kept(entry: Mapping[str, Any], before: Before) -> bool:
@@ -110,7 +143,7 @@ def _kept(entry: Mapping[str, Any], before: Before) -> bool:
 
 def without_kept_secrets(desired: Any, before: Before) -> Any:
     """The state without sections that only repeat the node's own with the secrets masked: as they are, they stay."""
-    if not any(any(_masks(entry)) for entry in _interfaces(desired)):
+    if not any(any(_masks(entry)) for entry in interfaces_of(desired)):
         return desired
     return {
         **desired,
@@ -123,40 +156,39 @@ def without_kept_secrets(desired: Any, before: Before) -> Any:
     }
 
 
-def _refuse_impossible(entry: Mapping[str, Any], where: str, name: str) -> None:
-    kind = entry.get("type")
-    if kind in _MADE_IN_KERNEL and len(name.encode()) > MAX_NAME:
-        cause = f"{where}: the name has {len(name.encode())} characters, Linux takes {MAX_NAME} at most"
-        raise DesiredStateError("InvalidArgument", cause, (), name)
+def _refuse_impossible(place: _Place) -> None:
+    entry, kind, size = place.entry, place.entry.get("type"), len(place.name.encode())
+    if kind in _MADE_IN_KERNEL and size > MAX_NAME:
+        raise place.mistake(f": the name has {size} characters, Linux takes {MAX_NAME} at most")
     vlan = entry.get("vlan")
     number = str(vlan.get("id", "")) if kind == "vlan" and isinstance(vlan, Mapping) else ""
     if number.isdigit() and int(number) > MAX_VLAN:
-        raise DesiredStateError("InvalidArgument", f"{where}.vlan.id is {number}, more than {MAX_VLAN}", (), name)
+        raise place.mistake(f" is {number}, more than {MAX_VLAN}", "vlan", "id")
 
 
-def _refuse_turned_ranges(entry: Mapping[str, Any], where: str, name: str) -> None:
+def _refuse_turned_ranges(place: _Place) -> None:
     """A range of VLAN tags from more to less is none at all: libnmstate makes the bridge without its ports."""
-    bridge = entry.get("bridge")
+    bridge = place.entry.get("bridge")
     ports = bridge.get("port") if isinstance(bridge, Mapping) else None
-    for port in ports if isinstance(ports, list) else ():
+    for position, port in enumerate(ports if isinstance(ports, list) else ()):
         vlan = port.get("vlan") if isinstance(port, Mapping) else None
         for tags in (vlan.get("trunk-tags") if isinstance(vlan, Mapping) else None) or ():
             span = tags.get("id-range") if isinstance(tags, Mapping) else None
             first, last = (str(span.get(end, "")) for end in ("min", "max")) if isinstance(span, Mapping) else ("", "")
             if first.isdigit() and last.isdigit() and int(first) > int(last):
-                cause = f"{where}.bridge.port[{_name(port)}].vlan has an id-range from {first} to {last}"
-                raise DesiredStateError("InvalidArgument", cause, (), name)
+                what = f" has an id-range from {first} to {last}"
+                raise place.mistake(what, "bridge", "port", position, "vlan")
 
 
-def _refuse_bad_mac(entry: Mapping[str, Any], where: str, name: str) -> None:
-    mac = entry.get("mac-address")
+def _refuse_bad_mac(place: _Place) -> None:
+    mac = place.entry.get("mac-address")
     if not isinstance(mac, str):
         return
     if not _MAC.fullmatch(mac):
-        raise DesiredStateError("InvalidArgument", f'{where}.mac-address is "{mac}", not a MAC address', (), name)
-    if int(mac[:2], 16) & 1 and entry.get("type") != "infiniband":
-        cause = f"{where}.mac-address is {mac}, a group's (the first byte is odd): no interface can have it"
-        raise DesiredStateError("InvalidArgument", cause, (), name)
+        raise place.mistake(f' is "{mac}", not a MAC address', "mac-address")
+    if int(mac[:2], 16) & 1 and place.entry.get("type") != "infiniband":
+        what = f" is {mac}, a group's (the first byte is odd): no interface can have it"
+        raise place.mistake(what, "mac-address")
 
 
 def _refuse_missing_base(entry: Mapping[str, Any], name: str, before: Before, made: set[str]) -> None:
@@ -174,11 +206,6 @@ def _refuse_missing_base(entry: Mapping[str, Any], name: str, before: Before, ma
         names = sorted(interfaces_there(before.state))
         cause = f"{base}, the base interface of {name}, does not exist{there(base, names)}"
         raise HostError(NOT_FOUND, cause)
-
-
-def _interfaces(state: Any) -> list[Any]:
-    listed = state.get("interfaces") if isinstance(state, Mapping) else None
-    return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
 
 
 def _name(entry: Mapping[str, Any]) -> str:

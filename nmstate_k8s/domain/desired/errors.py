@@ -37,10 +37,20 @@ class HostError(Exception):
 class DesiredStateError(HostError):
     """The state cannot be meant: a misspelt key, a wrong type, a capture that finds nothing. Lasting."""
 
-    def __init__(self, kind: str, message: str, log: Iterable[str] = (), interface: str = "", advice: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        log: Iterable[str] = (),
+        interface: str = "",
+        advice: str = "",
+        path: tuple[str | int, ...] = (),
+    ) -> None:
         super().__init__(kind, message, log)
         self.interface = interface
         self.advice = advice
+        self.path = path
+        """Of the mistake in the policy's spec, where it is known."""
 
 
 class HostUnavailable(HostError):

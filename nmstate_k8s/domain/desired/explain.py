@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from nmstate_k8s.domain.desired.explain_apply import AFTER_APPLY
+from nmstate_k8s.domain.desired.members import interfaces_of
+from nmstate_k8s.domain.desired.paths import Path
 from nmstate_k8s.domain.desired.suggest import there
 
 __all__ = [
@@ -55,6 +57,8 @@ class Explanation:
     """What to do next, where that is more than to correct the policy."""
     reason: str = ""
     """One word, where libnmstate's own is too wide."""
+    path: Path = ()
+    """In the desired state, where the place is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class _Scene:
         return f"{name} does not exist{there(name, self.there)}"
 
     def entry(self, name: str) -> Mapping[str, Any]:
-        return next((entry for entry in _interfaces(self.desired) if entry.get("name") == name), {})
+        return next((entry for entry in interfaces_of(self.desired) if entry.get("name") == name), {})
 
 
 def explain_refusal(message: str, desired: Any, existing: Iterable[str]) -> Explanation:
@@ -92,7 +96,7 @@ def names_its_place(message: str) -> bool:
 
 def interfaces_there(state: bytes) -> list[str]:
     """The names that a policy can mean to use: network cards, or whatever there is but the loopback."""
-    found = _interfaces(msgspec.json.decode(state)) if state else []
+    found = interfaces_of(msgspec.json.decode(state)) if state else []
     names = [(str(entry.get("name")), entry.get("type")) for entry in found if entry.get("state") != "ignore"]
     return [name for name, kind in names if kind in _CARDS] or [name for name, _ in names if name != "lo"]
 
@@ -130,7 +134,7 @@ def _missing_card(match: Match[str], scene: _Scene) -> Explanation:
         return Explanation(f"veth {name} has no peer to be made with: veth.peer is missing", name)
     missing = [
         str(entry.get("name"))
-        for entry in _interfaces(scene.desired)
+        for entry in interfaces_of(scene.desired)
         if entry.get("type") == "ethernet" and entry.get("state", "up") == "up" and entry["name"] not in scene.there
     ]
     if len(missing) < 2 or name not in missing:
@@ -241,13 +245,8 @@ def _all_keys(value: Any) -> Iterable[str]:
             yield from _all_keys(inner)
 
 
-def _interfaces(desired: Any) -> list[Mapping[str, Any]]:
-    listed = desired.get("interfaces") if isinstance(desired, Mapping) else None
-    return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
-
-
 def _named(message: str, desired: Any) -> str:
     """The first interface of the desired state that the message names as a word of its own."""
     words = set(re.findall(r"[\w.@:-]+", message)) | set(re.findall(r"\w+", message))
-    names = (str(entry.get("name", "")) for entry in _interfaces(desired))
+    names = (str(entry.get("name", "")) for entry in interfaces_of(desired))
     return next((name for name in names if name and name in words), "")

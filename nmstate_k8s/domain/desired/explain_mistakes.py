@@ -14,14 +14,23 @@ from nmstate_k8s.domain.desired.explain import SECTIONS, Explanation, first_sent
 from nmstate_k8s.domain.desired.paths import Path, interface_at, path_text, value_at
 from nmstate_k8s.domain.desired.secrets import MASK
 from nmstate_k8s.domain.desired.suggest import did_you_mean, quoted, some
+from nmstate_k8s.domain.desired.unread import unread_keys
 
-__all__ = ["INTERFACE_TYPES", "explain_mistake", "explain_place", "misspelt_types"]
+__all__ = ["INTERFACE_TYPES", "explain_mistake", "explain_place", "misspelt_keys", "misspelt_types"]
 
 INTERFACE_TYPES = (
     "bond", "dummy", "ethernet", "hsr", "infiniband", "ip-tunnel", "ipsec", "ipvlan", "linux-bridge", "loopback",
     "mac-vlan", "mac-vtap", "macsec", "ovs-bridge", "ovs-interface", "tun", "unknown", "veth", "vlan", "vrf", "vxlan",
     "xfrm",
 )  # fmt: skip
+
+INTERFACE_KEYS = (
+    "802.1x", "accept-all-mac-addresses", "alt-names", "bridge", "controller", "copy-mac-from", "description",
+    "dispatch", "ethernet", "ethtool", "hsr", "identifier", "infiniband", "ip-tunnel", "ipv4", "ipv6", "ipvlan",
+    "libreswan", "link-aggregation", "lldp", "mac-address", "mac-vlan", "mac-vtap", "macsec", "mptcp", "mtu", "name",
+    "ovs-db", "patch", "pci-address", "profile-name", "state", "type", "veth", "vlan", "vrf", "vxlan", "wait-ip",
+)  # fmt: skip
+"""Keys of an interface of one type or another. Of these libnmstate does not say which it expected."""
 
 _TOP = "desiredState"
 
@@ -60,28 +69,34 @@ _IMPOSSIBLE: tuple[tuple[str, str], ...] = (
 
 def explain_mistake(message: str, desired: Any, path: Path, known: Iterable[str] = ()) -> Explanation:
     """A state that libnmstate cannot read: `path` is the part to blame, `known` the keys that exist on the node."""
+    if "invalid type: sequence, " in message:
+        path = _up_to_list(desired, path)
     interface = interface_at(desired, path)
     if match := re.search(r"unknown field `([^`]*)`(?:, expected (.*))?", message, re.DOTALL):
         found, expected = match.group(1), re.findall(r"`([^`]+)`", match.group(2) or "")
-        return Explanation(_unknown_key(found, desired, path, expected or list(known)), interface)
+        holder = _holder_of(found, desired, path)
+        cause = _unknown_key(found, desired, holder, expected or [*known, *INTERFACE_KEYS])
+        return Explanation(cause, interface, path=(*holder, found))
+    return Explanation(_misread(message, desired, path), interface, path=path)
+
+
+def _misread(message: str, desired: Any, path: Path) -> str:
     if match := re.search(r"unknown variant `([^`]*)`, expected (.*)", message, re.DOTALL):
         found, expected = match.group(1), _values(match.group(2))
         where = path_text(desired, path)
         hint = did_you_mean(found, expected) or (f" (one of {some(expected, 8)})" if expected else "")
-        return Explanation(f'"{found}" is no value{f" for {where}" if where else ""}{hint}', interface)
+        return f'"{found}" is no value{f" for {where}" if where else ""}{hint}'
     if match := re.search(r"missing field `([^`]*)`", message):
-        return Explanation(f"{_where(desired, path)} has no {match.group(1)}", interface)
+        return f"{_where(desired, path)} has no {match.group(1)}"
     if match := re.search(r"invalid type: .*, expected (.*)", message, re.DOTALL):
-        return Explanation(_wrong_type(match.group(1), desired, path), interface)
+        return _wrong_type(match.group(1), desired, path)
     for pattern, text in _IMPOSSIBLE:
         if re.fullmatch(pattern, message):
             value = value_at(desired, path)
             prefix = text == "not an IP address" and isinstance(value, str) and "/" in value
             hint = " (the length of its prefix goes into prefix-length)" if prefix else ""
-            return Explanation(f"{_where(desired, path)} is {quoted(value)}, {text}{hint}", interface)
-    if not path:
-        return Explanation(message, interface)
-    return Explanation(f"{_where(desired, path)}: {message}", interface)
+            return f"{_where(desired, path)} is {quoted(value)}, {text}{hint}"
+    return f"{_where(desired, path)}: {message}" if path else message
 
 
 def explain_place(message: str, desired: Any, path: Path) -> Explanation:
@@ -89,19 +104,30 @@ def explain_place(message: str, desired: Any, path: Path) -> Explanation:
     value, interface = value_at(desired, path), interface_at(desired, path)
     where = path_text(desired, path)
     if re.search(r"invalid (IP|IPv4|IPv6) address syntax", message) and isinstance(value, str):
-        return Explanation(f"{where} is {quoted(value)}, not an IP address", interface)
+        return Explanation(f"{where} is {quoted(value)}, not an IP address", interface, path=path)
     said = first_sentence(message)
-    return Explanation(f"{where}: {said}" if where and not (interface and interface in said) else said, interface)
+    cause = f"{where}: {said}" if where and not (interface and interface in said) else said
+    return Explanation(cause, interface, path=path)
 
 
 def misspelt_types(desired: Any) -> Explanation | None:
     """An interface type that is nearly one of libnmstate's: it would leave such an interface out without a word."""
     listed = desired.get("interfaces") if isinstance(desired, Mapping) else None
-    for entry in listed if isinstance(listed, list) else []:
+    for position, entry in enumerate(listed if isinstance(listed, list) else []):
         kind = entry.get("type") if isinstance(entry, Mapping) else None
         if isinstance(kind, str) and kind not in INTERFACE_TYPES and (hint := did_you_mean(kind, INTERFACE_TYPES)):
-            name = str(entry.get("name", ""))
-            return Explanation(f'"{kind}" is no value for interfaces[{name}].type{hint}', name)
+            name, path = str(entry.get("name", "")), ("interfaces", position, "type")
+            return Explanation(f'"{kind}" is no value for interfaces[{name}].type{hint}', name, path=path)
+    return None
+
+
+def misspelt_keys(desired: Any) -> Explanation | None:
+    """A key that is nearly one that would be read: libnmstate would skip it without a word."""
+    for path, known in unread_keys(desired):
+        found, holder = str(path[-1]), path[:-1]
+        if did_you_mean(found, known - set(value_at(desired, holder))):
+            cause = _unknown_key(found, desired, holder, sorted(known))
+            return Explanation(cause, interface_at(desired, path), path=path)
     return None
 
 
@@ -114,11 +140,15 @@ def _where(desired: Any, path: Path) -> str:
     return path_text(desired, path) or _TOP
 
 
-def _unknown_key(found: str, desired: Any, path: Path, known: list[str]) -> str:
+def _holder_of(found: str, desired: Any, path: Path) -> Path:
     """The search goes on inside of what an unknown key has; it may also end in the mapping that holds it."""
     holder = path[: path.index(found)] if found in path else path
     if found not in path and not _has_key(desired, holder, found):
         holder = _holder(desired, found) or holder[:-1]
+    return holder
+
+
+def _unknown_key(found: str, desired: Any, holder: Path, known: list[str]) -> str:
     level = value_at(desired, holder)
     siblings = set(level) if isinstance(level, Mapping) else set()
     where = path_text(desired, holder)
@@ -136,6 +166,13 @@ def _belongs(found: str, level: Any, holder: Path) -> str:
         return " (it belongs into ipv4 or ipv6)"
     kind = level.get("type") if isinstance(level, Mapping) else None
     return f" (type {kind} has none, type {SECTIONS[found]} has)" if found in SECTIONS and kind else ""
+
+
+def _up_to_list(desired: Any, path: Path) -> Path:
+    """Where one value is wanted, the search for the part to blame goes on into a list of values."""
+    while path and not isinstance(value_at(desired, path), list):
+        path = path[:-1]
+    return path
 
 
 def _has_key(desired: Any, path: Path, key: str) -> bool:

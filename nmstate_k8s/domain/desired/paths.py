@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Path", "interface_at", "path_text", "value_at"]
+__all__ = ["DESIRED", "Path", "field_text", "interface_at", "path_text", "value_at"]
 
 Path = tuple[str | int, ...]
+DESIRED = "desiredState"
+"""The step from a policy's spec into its desired state."""
 
 
 def value_at(data: Any, path: Path) -> Any:
@@ -28,6 +30,11 @@ def path_text(data: Any, path: Path) -> str:
             text += f".{step}" if text else step
         data = inner
     return text
+
+
+def field_text(path: Path) -> str:
+    """A path as the API server writes one: ``spec.desiredState.interfaces[0].mtu``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
 def interface_at(data: Any, path: Path) -> str:

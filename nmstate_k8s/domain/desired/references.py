@@ -12,14 +12,14 @@ without saying where in the policy a wrong one is.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from nmstate_k8s.domain.desired.errors import DesiredStateError
-from nmstate_k8s.domain.desired.paths import Path, interface_at, path_text
+from nmstate_k8s.domain.desired.paths import DESIRED, Path, interface_at, path_text
 from nmstate_k8s.domain.desired.suggest import did_you_mean, quoted, some
 
-__all__ = ["filled", "has_references"]
+__all__ = ["filled", "has_references", "is_reference", "refuse_wrong_references"]
 
 _REFERENCE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 KIND = "CaptureReferenceError"
@@ -40,6 +40,19 @@ def filled(desired: Any, captured: Mapping[str, Any]) -> Any:
     :raises DesiredStateError: for a reference to what is not there, with its place in the policy.
     """
     return _Filling(desired, captured).value(desired, ())
+
+
+def refuse_wrong_references(desired: Any, names: Collection[str]) -> None:
+    """Raise for what no node can fill in: a reference that is none, or one to a capture that is not among `names`.
+
+    :raises DesiredStateError: with its place in the policy.
+    """
+    _Reading(desired, dict.fromkeys(names)).value(desired, ())
+
+
+def is_reference(text: Any) -> bool:
+    """Whether this is a text that has the braces of a reference."""
+    return isinstance(text, str) and _looks_like_reference(text)
 
 
 class _Filling:
@@ -72,6 +85,11 @@ class _Filling:
         return str(found).lower() if isinstance(found, bool) else str(found)
 
     def _found(self, reference: str, path: Path) -> Any:
+        name, steps = self._read(reference, path)
+        return self._walk(self._captured[name], steps, f"capture.{name}", path)
+
+    def _read(self, reference: str, path: Path) -> tuple[str, list[str]]:
+        """The name of the capture, and the way in what it found."""
         reference = reference.strip()
         first, *steps = reference.split(".")
         if first != "capture" or not steps or not all(steps):
@@ -83,7 +101,7 @@ class _Filling:
             raise self._wrong(path, f'there is no capture "{name}"{hint}')
         if not steps:
             raise self._wrong(path, f"{reference} has no path (write {reference}.interfaces.0.name)")
-        return self._walk(self._captured[name], steps, f"capture.{name}", path)
+        return name, steps
 
     def _walk(self, value: Any, steps: list[str], so_far: str, path: Path) -> Any:
         for number, step in enumerate(steps):
@@ -113,9 +131,19 @@ class _Filling:
 
     def _wrong(self, path: Path, what: str) -> DesiredStateError:
         where = path_text(self._desired, path)
-        return DesiredStateError(
-            KIND, f"{where}: {what}" if where else what, interface=interface_at(self._desired, path)
-        )
+        cause = f"{where}: {what}" if where else what
+        return DesiredStateError(KIND, cause, interface=interface_at(self._desired, path), path=(DESIRED, *path))
+
+
+class _Reading(_Filling):
+    """Reads the references, without anything to fill in."""
+
+    def _inside(self, reference: str, path: Path) -> str:
+        self._read(reference, path)
+        return ""
+
+    def _found(self, reference: str, path: Path) -> Any:
+        self._read(reference, path)
 
 
 def _looks_like_reference(text: str) -> bool:

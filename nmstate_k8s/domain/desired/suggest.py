@@ -10,6 +10,9 @@ __all__ = ["did_you_mean", "quoted", "some", "there"]
 
 MAX_NAMES = 6
 MAX_VALUE = 40
+MAX_WORD = 64
+"""Characters: a longer word is no misspelt one, and likeness is costly."""
+MAX_WORDS = 500
 
 _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
     "slaves": ("port",),
@@ -37,7 +40,9 @@ _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
 
 def did_you_mean(found: str, known: Iterable[str]) -> str:
     """` (did you mean "mtu"?)` where one of the known words is close enough, else nothing."""
-    words = list(dict.fromkeys(known))
+    words = [word for word in dict.fromkeys(known) if len(word) <= MAX_WORD][:MAX_WORDS]
+    if len(found) > MAX_WORD:
+        return ""
     for word in _OTHER_WORDS.get(found, ()):
         if word in words:
             return f' (did you mean "{word}"?)'

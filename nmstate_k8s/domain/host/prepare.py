@@ -15,25 +15,24 @@ from typing import Any
 import msgspec
 import structlog
 
-from nmstate_k8s.domain.desired.blame import find_culprit, find_refused
+from nmstate_k8s.domain.desired.blame import find_refused
 from nmstate_k8s.domain.desired.captures import resolved
 from nmstate_k8s.domain.desired.checks import Before, refuse_early, without_kept_secrets
 from nmstate_k8s.domain.desired.defaults import with_defaults
 from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.desired.explain import known_keys, names_its_place
-from nmstate_k8s.domain.desired.explain_mistakes import explain_mistake, explain_place, misspelt_types
+from nmstate_k8s.domain.desired.explain import names_its_place
+from nmstate_k8s.domain.desired.explain_mistakes import explain_place
+from nmstate_k8s.domain.desired.limits import refuse_large_captures, refuse_other_than_object, refuse_too_large
+from nmstate_k8s.domain.desired.readable import refuse_unreadable
 from nmstate_k8s.domain.desired.references import filled, has_references
 from nmstate_k8s.domain.desired.secrets import masked
 from nmstate_k8s.domain.host.difference import differs
 from nmstate_k8s.domain.host.fault import Fault, fault_of
 from nmstate_k8s.domain.host.protocol import Host
 
-__all__ = ["MAX_STATE_BYTES", "Prepared", "prepare"]
+__all__ = ["Prepared", "prepare"]
 
 _log = structlog.get_logger(__name__)
-
-MAX_STATE_BYTES = 256 * 1024
-NOT_A_MAPPING: Mapping[type, str] = {list: "a list", str: "text", bool: "a truth value", int: "a number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,8 @@ async def prepare(
     if not desired:
         return Prepared(desired=b"{}", change=False)
     try:
-        _refuse_other_than_object(desired)
+        refuse_other_than_object(desired)
+        refuse_large_captures(capture)
         states = captured if set(captured) == set(capture) else await resolved(host, capture, before)
     except DesiredStateError as error:
         return _refused(Prepared(b""), "prepare", error, desired, before)
@@ -71,8 +71,8 @@ async def prepare(
     try:
         state = with_defaults(filled(desired, states) if has_references(desired) else desired)
         prepared = replace(prepared, desired=msgspec.json.encode(state))
-        _refuse_too_large(prepared.desired)
-        await _refuse_unreadable(host, state, before)
+        refuse_too_large(prepared.desired)
+        await refuse_unreadable(host, state, before)
         known = Before(before)
         refuse_early(state, known, allow_dispatch=allow_dispatch)
         state = without_kept_secrets(state, known)
@@ -97,32 +97,6 @@ async def _compared(host: Host, prepared: Prepared, state: Any, before: bytes) -
 
 def _refused(prepared: Prepared, stage: str, error: HostError, desired: Any, before: bytes) -> Prepared:
     return replace(prepared, fault=fault_of(stage, error, desired, before))
-
-
-def _refuse_other_than_object(desired: Any) -> None:
-    if not isinstance(desired, Mapping):
-        what = NOT_A_MAPPING.get(type(desired), type(desired).__name__)
-        hint = " (an indented block is missing, or it was quoted)" if isinstance(desired, str) else ""
-        raise DesiredStateError("InvalidArgument", f"desiredState is {what}, not a mapping{hint}")
-    _refuse_too_large(msgspec.json.encode(desired))
-
-
-def _refuse_too_large(state: bytes) -> None:
-    if len(state) > MAX_STATE_BYTES:
-        size, most = len(state) // 1024, MAX_STATE_BYTES // 1024
-        raise DesiredStateError("TooLarge", f"desiredState has {size} KiB, more than the {most} KiB allowed")
-
-
-async def _refuse_unreadable(host: Host, state: Any, before: bytes) -> None:
-    """Where libnmstate cannot read it, or would skip a part of it without a word."""
-    try:
-        await host.parse(msgspec.json.encode(state))
-    except DesiredStateError as error:
-        path = await find_culprit(host, state)
-        told = explain_mistake(error.message, masked(state), path, known_keys(before))
-        raise DesiredStateError(error.kind, told.cause, (*error.log, error.message), told.interface) from error
-    if explanation := misspelt_types(state):
-        raise DesiredStateError("InvalidArgument", explanation.cause, interface=explanation.interface)
 
 
 async def _refusal(host: Host, state: Any, before: bytes, error: HostError) -> Fault:

@@ -22,9 +22,9 @@ from nmstate_k8s.api.enactment import (
     ProbeResult,
 )
 from nmstate_k8s.domain.desired.defaults import with_defaults
+from nmstate_k8s.domain.desired.limits import MAX_STATE_BYTES
 from nmstate_k8s.domain.desired.secrets import masked
 from nmstate_k8s.domain.host.outcome import Outcome, message
-from nmstate_k8s.domain.host.prepare import MAX_STATE_BYTES
 from nmstate_k8s.domain.host.retries import Retries
 
 __all__ = ["progressing", "captured_before", "concluded"]

@@ -1,0 +1,85 @@
+"""What is to be minded about a policy that is not wrong: its uplinks, what nmstate skips, what stays. Pure."""
+
+from __future__ import annotations
+
+__all__ = ["cuts_near", "leftovers", "oddities"]
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nmstate_k8s.domain.admission.known import KnownNode
+from nmstate_k8s.domain.desired.members import interfaces_of, ports_of
+from nmstate_k8s.domain.desired.paths import DESIRED, field_text
+from nmstate_k8s.domain.desired.references import is_reference
+from nmstate_k8s.domain.desired.suggest import some
+from nmstate_k8s.domain.desired.unread import unread_keys
+
+MAX_SHOWN = 4
+
+
+def cuts_near(desired: Any, nodes: Sequence[KnownNode]) -> Iterator[str]:
+    """The policy touches what carries the address of a node that it selects."""
+    touched = _touched(desired)
+    by_interface: dict[tuple[str, str], list[str]] = {}
+    for node in nodes:
+        for name, carrier in node.uplinks.items():
+            if name in touched:
+                by_interface.setdefault((name, carrier), []).append(node.name)
+    for (name, carrier), names in by_interface.items():
+        of = f"node {names[0]}" + (f" and of {len(names) - 1} more" if len(names) > 1 else "")
+        what = f"carries the address of {of}" if name == carrier else f"is below {carrier}, with the address of {of}"
+        yield f"{name} {what}: what goes wrong there is rolled back only after the probes have failed"
+
+
+def _touched(desired: Any) -> frozenset[str]:
+    entries = [entry for entry in interfaces_of(desired) if entry.get("state") != "ignore"]
+    names = [entry.get("name") for entry in entries]
+    return frozenset(
+        name
+        for name in (*names, *(port for entry in entries for port in ports_of(entry)))
+        if isinstance(name, str) and not is_reference(name)
+    )
+
+
+def oddities(desired: Any) -> Iterator[str]:
+    """What nmstate takes, and does not do: keys that it skips, an interface that is there twice."""
+    for path, known in unread_keys(desired):
+        where = field_text(("spec", DESIRED, *path))
+        yield f"{where}: nmstate does not read it (it reads {', '.join(sorted(known))})"
+    first: dict[tuple[Any, bool], int] = {}
+    for position, entry in enumerate(interfaces_of(desired)):
+        name = entry.get("name")
+        key = (name, entry.get("type") == "ovs-bridge")
+        if isinstance(name, str) and not is_reference(name) and key in first:
+            yield (
+                f"{field_text(('spec', DESIRED, 'interfaces', first[key]))}: {name} is there again as "
+                f"interfaces[{position}], and only the last one counts"
+            )
+        if isinstance(name, str):
+            first[key] = position
+
+
+def leftovers(name: str, desired: Any) -> Iterator[str]:
+    """What stays on the nodes when the policy is deleted."""
+    kept = [
+        str(entry.get("name"))
+        for entry in interfaces_of(desired)
+        if entry.get("state", "up") == "up" and not is_reference(entry.get("name"))
+    ]
+    also = [words for section, words in _SECTIONS if isinstance(desired, Mapping) and desired.get(section)]
+    parts = [*([f"interfaces {some(kept, MAX_SHOWN)}"] if kept else []), *also]
+    if parts:
+        yield (
+            f"the nodes keep what policy {name} set: {', '.join(parts)}. To take interfaces away, apply them with "
+            "`state: absent` first"
+        )
+
+
+_SECTIONS = (
+    ("routes", "routes"),
+    ("route-rules", "route rules"),
+    ("dns-resolver", "DNS"),
+    ("hostname", "the host name"),
+    ("ovn", "OVN mappings"),
+    ("ovs-db", "the OVS database"),
+)

@@ -1,0 +1,421 @@
+"""What is refused at `kubectl apply`, and what is not: by libnmstate itself. Needs the wheel, not a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.kit.mistakes import Mistake, catalogue
+from nmstate_k8s.domain.admission.review import validate
+from nmstate_k8s.domain.desired.limits import MAX_CAPTURE_BYTES, MAX_DEPTH, MAX_STATE_BYTES
+from nmstate_k8s.domain.desired.secrets import MASK
+from tests.domain.admission.asking import asked, card, judged, node, node_state, policy, world
+
+pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
+
+# --- The catalogue of mistakes ----------------------------------------------------------------------------------
+
+ONLY_THE_NODE_KNOWS = {
+    "missing-interface": "it may be there on another node, or come",
+    "missing-interfaces": "as before",
+    "forgotten-type": "bond0 may be there",
+    "unmanageable-type": "wg0 may be there",
+    "wrong-type": "what eth1 is",
+    "mtu-beyond-the-card": "what the card can do",
+    "missing-port": "it may be there",
+    "bond-without-mode": "bond0 may be there with one",
+    "missing-base": "it may be there",
+    "vrf-without-table": "the VRF may be there with one",
+    "missing-ovs-bridge": "it may be there",
+    "route-through-nothing": "it may be there",
+    "capture-finds-nothing": "what there is to be found",
+    "wrong-path": "what the capture finds",
+}
+MISTAKES = [mistake for subject in catalogue() for mistake in subject.mistakes]
+WRONG_ANYWHERE = [each for each in MISTAKES if each.changes_nothing and each.name not in ONLY_THE_NODE_KNOWS]
+PASSING = [each for each in MISTAKES if each not in WRONG_ANYWHERE]
+
+
+def spec_of(mistake: Mistake) -> dict[str, Any]:
+    spec = mistake.spec
+    return {"desired": spec.pop("desiredState"), **spec}
+
+
+@pytest.mark.parametrize("mistake", [pytest.param(each, id=each.name) for each in WRONG_ANYWHERE])
+def test_a_mistake_that_needs_no_node_is_refused_early(mistake: Mistake) -> None:
+    """In the words that the node would use, after the path."""
+    verdict = judged(**spec_of(mistake))
+    assert not verdict.allowed
+    path, _, said = verdict.message.partition(": ")
+    assert path.startswith(("spec.desiredState.", "spec.capture."))
+    cause = mistake.message.partition("NODE: ")[2].partition(": ")[2].partition("; nothing was changed")[0]
+    assert said.startswith(cause)
+
+
+@pytest.mark.parametrize("mistake", [pytest.param(each, id=each.name) for each in PASSING])
+def test_a_mistake_that_only_a_node_can_know_passes(mistake: Mistake) -> None:
+    """Never refused is what some node would take."""
+    assert judged(**spec_of(mistake)).allowed
+
+
+def test_of_the_catalogue_each_mistake_is_judged_here() -> None:
+    """And what only the node knows is a part of it."""
+    assert ONLY_THE_NODE_KNOWS.keys() <= {mistake.name for mistake in PASSING}
+    assert len(WRONG_ANYWHERE) >= 35
+
+
+# --- What passes --------------------------------------------------------------------------------------------------
+
+EXAMPLES = {
+    str(path): document["spec"]
+    for folder in ("manifests/examples", "docs/policies")
+    for path in sorted(Path(folder).glob("*.yaml"))
+    for document in yaml.safe_load_all(path.read_text())
+    if document["kind"] == "NodeNetworkConfigurationPolicy"
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_passes(example: str) -> None:
+    """Users apply them unchanged. None of them is odd either."""
+    spec = dict(EXAMPLES[example])
+    verdict = judged(spec.pop("desiredState"), **spec)
+    assert verdict.message == ""
+    assert verdict.warnings == ()
+
+
+ETH1 = {"name": "eth1", "type": "ethernet", "state": "up"}
+OVS_OVER_BOND = {
+    "name": "ovs-br1",
+    "type": "ovs-bridge",
+    "state": "up",
+    "bridge": {
+        "allow-extra-patch-ports": True,
+        "options": {"stp": {"enabled": False}, "mcast-snooping-enable": True},
+        "port": [
+            {
+                "name": "bond1",
+                "link-aggregation": {"mode": "balance-slb", "port": [{"name": "eth1"}, {"name": "eth2"}]},
+            },
+            {"name": "ovs-br1"},
+        ],
+    },
+}
+OVS_INTERFACE = {
+    "name": "ovs-br1",
+    "type": "ovs-interface",
+    "state": "up",
+    "ipv4": {"enabled": False},
+    "ipv6": {"enabled": False},
+}
+FINE: dict[str, Any] = {
+    "nothing": {},
+    "none": None,
+    "no interfaces": {"interfaces": []},
+    "a mapping of OVN alone": {"ovn": {"bridge-mappings": [{"bridge": "br", "localnet": "net", "state": "present"}]}},
+    "an OVS bridge over a bond": {"interfaces": [OVS_OVER_BOND, OVS_INTERFACE]},
+    "an empty bridge": {
+        "interfaces": [{"name": "br0", "type": "linux-bridge", "state": "up", "bridge": {"port": [], "options": {}}}]
+    },
+    "a bond with empty options": {
+        "interfaces": [
+            {
+                "name": "bond0",
+                "type": "bond",
+                "state": "up",
+                "copy-mac-from": "eth1",
+                "link-aggregation": {"mode": "active-backup", "port": ["eth1", "eth2"], "options": {}},
+            }
+        ]
+    },
+    "numbers as text": {
+        "interfaces": [
+            {
+                **ETH1,
+                "mtu": "9000",
+                "ipv4": {"enabled": "true", "address": [{"ip": "192.0.2.1", "prefix-length": "24"}]},
+            },
+            {
+                "name": "bond0",
+                "type": "bond",
+                "state": "up",
+                "link-aggregation": {"mode": "balance-rr", "options": {"miimon": "140"}, "port": ["eth2"]},
+            },
+            {"name": "eth1.7", "type": "vlan", "state": "up", "vlan": {"base-iface": "eth1", "id": "7"}},
+        ]
+    },
+    "an interface that no node has": {"interfaces": [{"name": "eth666", "type": "ethernet", "state": "up"}]},
+    "an interface without type": {"interfaces": [{"name": "eth1", "state": "up", "mtu": 9000}]},
+    "a type that nmstate cannot make": {"interfaces": [{"name": "wg0", "type": "wireguard", "state": "up"}]},
+    "keys of an interface that goes": {"interfaces": [{"name": "br1", "state": "absent", "bridge": {"prt": []}}]},
+    "a small MTU, where IPv6 may be off": {"interfaces": [{**ETH1, "mtu": 1000}]},
+    "a route through a card that the policy does not describe": {
+        "routes": {"config": [{"destination": "198.51.100.0/24", "next-hop-interface": "eth1"}]}
+    },
+    "a route through a new bond whose addresses may be there": {
+        "interfaces": [
+            {
+                "name": "bond0",
+                "type": "bond",
+                "state": "up",
+                "link-aggregation": {"mode": "balance-rr", "port": ["eth1"]},
+            }
+        ],
+        "routes": {"config": [{"destination": "198.51.100.0/24", "next-hop-interface": "bond0"}]},
+    },
+    "an option of a bond whose mode may be there": {
+        "interfaces": [
+            {
+                "name": "bond0",
+                "type": "bond",
+                "state": "up",
+                "link-aggregation": {"port": ["eth1"], "options": {"lacp_rate": "fast"}},
+            }
+        ]
+    },
+    "a card with addresses that becomes a port": {
+        "interfaces": [
+            ETH1,
+            {"name": "br1", "type": "linux-bridge", "state": "up", "bridge": {"port": [{"name": "eth1"}]}},
+        ]
+    },
+    "a mapping to an OVS bridge that goes with it": {
+        "interfaces": [{"name": "ovs-br1", "type": "ovs-bridge", "state": "absent"}],
+        "ovn": {"bridge-mappings": [{"localnet": "net", "state": "absent"}]},
+    },
+    "a trunk whose tags may be there": {
+        "interfaces": [
+            {
+                "name": "br1",
+                "type": "linux-bridge",
+                "state": "up",
+                "bridge": {"port": [{"name": "eth1", "vlan": {"mode": "trunk", "enable-native": True, "tag": 100}}]},
+            }
+        ]
+    },
+    "an interface by its MAC address": {
+        "interfaces": [
+            {"name": "uplink", "type": "ethernet", "identifier": "mac-address", "mac-address": "02:00:00:00:00:01"}
+        ]
+    },
+    "DNS servers": {"dns-resolver": {"config": {"server": ["192.0.2.53", "2001:db8::53"], "search": ["example.org"]}}},
+}
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_what_a_node_would_take_passes(name: str) -> None:
+    """The console's shapes, text for numbers, what is not there yet, what depends on what is there."""
+    verdict = judged(FINE[name], nodeSelector={"node-role.kubernetes.io/worker": ""})
+    assert (verdict.allowed, verdict.message) == (True, "")
+
+
+# --- Captures -----------------------------------------------------------------------------------------------------
+
+GATEWAY = {
+    "gw": 'routes.running.destination=="0.0.0.0/0"',
+    "base": "interfaces.name==capture.gw.routes.running.0.next-hop-interface",
+}
+
+
+@pytest.mark.parametrize(
+    "desired",
+    [
+        {"interfaces": "{{ capture.base.interfaces }}"},
+        {"interfaces": ["{{ capture.base.interfaces.0 }}", ETH1]},
+        {
+            "interfaces": [
+                {
+                    "name": "br1",
+                    "type": "linux-bridge",
+                    "state": "up",
+                    "mtu": "{{ capture.base.interfaces.0.mtu }}",
+                    "ipv4": "{{ capture.base.interfaces.0.ipv4 }}",
+                    "ipv6": {"enabled": "{{ capture.base.interfaces.0.ipv6.enabled }}", "address": [
+                        {"ip": "{{ capture.base.interfaces.0.ipv6.address.0.ip }}", "prefix-length": 64}]},
+                    "bridge": {"port": [{"name": "{{ capture.base.interfaces.0.name }}"}]},
+                },
+                {"name": "a-{{ capture.base.interfaces.0.name }}-of-more-than-15", "state": "up"},
+            ],
+            "routes": {
+                "config": [
+                    {
+                        "destination": "198.51.100.0/24",
+                        "next-hop-interface": "br1",
+                        "next-hop-address": "{{ capture.gw.routes.running.0.next-hop-address }}",
+                        "metric": "{{ capture.gw.routes.running.0.metric }}",
+                    }
+                ]
+            },
+        },
+        {"interfaces": [{"name": "b", "type": "linux-bridge", "bridge": {"port": ["{{ capture.base.interfaces }}"]}}]},
+        {"interfaces": [{"name": "v", "type": "vlan", "vlan": {"id": "{{ capture.base.description }}",
+                                                              "base-iface": "{{ capture.base.interfaces.0.name }}"}}]},
+        {"interfaces": [{"name": "x", "type": "vrf", "vrf": {"port": "{{ capture.base.interfaces.name }}"}}]},
+    ],
+)  # fmt: skip
+def test_what_captures_may_find_passes(desired: Any) -> None:
+    """A reference may become anything."""
+    verdict = judged(desired, capture=GATEWAY)
+    assert (verdict.allowed, verdict.message) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("desired", "path"),
+    [
+        (
+            {"interfaces": [{"name": "{{ capture.base.interfaces.0.name }}", "type": "ethernet", "mttu": 9000}]},
+            'spec.desiredState.interfaces[0].mttu: unknown key "mttu" in interfaces[0] (did you mean "mtu"?)',
+        ),
+        (
+            {"interfaces": [{"name": "{{ capture.base.interfaces.0.name }}", "type": "vlan",
+                             "vlan": {"base-iface": "{{ capture.base.interfaces.0.name }}", "id": 5000}}]},
+            "spec.desiredState.interfaces[0].vlan.id: ",
+        ),
+        (
+            {"interfaces": [ETH1, {"name": "{{ capture.bass.interfaces.0.name }}", "state": "up"}]},
+            'spec.desiredState.interfaces[1].name: interfaces[1].name: there is no capture "bass" (did you mean "base"',
+        ),
+        (
+            {"interfaces": [{"name": "{{ base.interfaces.0.name }}", "state": "up"}]},
+            "spec.desiredState.interfaces[0].name: ",
+        ),
+        (
+            {"interfaces": [{"name": "x", "description": "{{ capture.base.interfaces.0.name"}]},
+            "spec.desiredState.interfaces[0].description: ",
+        ),
+    ],
+)  # fmt: skip
+def test_beside_references_what_is_wrong_anyway_is_refused(desired: Any, path: str) -> None:
+    """What a person wrote is judged; what a capture will find is not."""
+    verdict = judged(desired, capture=GATEWAY)
+    assert not verdict.allowed
+    assert verdict.message.startswith(path)
+
+
+def test_a_capture_that_is_wrong_is_refused_though_nothing_refers_to_it() -> None:
+    """The node would resolve it, too."""
+    verdict = judged({"interfaces": [ETH1]}, capture={"a": 'interfaces.name=="eth0"', "b": 'routes.runing.x=="1"'})
+    assert verdict.message.startswith("spec.capture.b: ")
+
+
+def test_with_an_empty_state_captures_do_not_matter() -> None:
+    """The node does not look at them either."""
+    assert judged({}, capture={"a": "nonsense=1"}).allowed
+
+
+# --- Refused as such ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("desired", "message"),
+    [
+        (
+            {"interfaces": [ETH1, {"name": "bond0", "type": "bond", "link-aggregation": {"mode": "balance-rrr"}}]},
+            'spec.desiredState.interfaces[1].link-aggregation.mode: "balance-rrr" is no value for '
+            'interfaces[bond0].link-aggregation.mode (did you mean "balance-rr"?)',
+        ),
+        (
+            {"interfaces": [{**ETH1, "mtu": [1500]}]},
+            "spec.desiredState.interfaces[0].mtu: interfaces[eth1].mtu is a list, not a number",
+        ),
+        ({"interfces": []}, 'spec.desiredState.interfces: unknown key "interfces" (did you mean "interfaces"?)'),
+        ("interfaces: []", "spec.desiredState: desiredState is text, not a mapping"),
+        (
+            {"interfaces": [{**ETH1, "802.1x": {"identity": "me", "passwrd": "s3cret-s3cret"}}]},
+            'spec.desiredState.interfaces[0].802.1x.passwrd: unknown key "passwrd" in interfaces[eth1].802.1x '
+            '(did you mean "password"?)',
+        ),
+        (
+            {"ovn": {"bridge-mappings": [{"localnet": "net", "brige": "br-ex"}]}},
+            'spec.desiredState.ovn.bridge-mappings[0].brige: unknown key "brige" in ovn.bridge-mappings[0] '
+            '(did you mean "bridge"?)',
+        ),
+    ],
+)
+def test_a_refusal_names_the_path_and_what_was_meant(desired: Any, message: str) -> None:
+    """As the API server writes paths; then in the policy's own names."""
+    verdict = judged(desired)
+    assert not verdict.allowed
+    assert verdict.message.startswith(message)
+
+
+def test_a_secret_is_in_no_refusal() -> None:
+    """Errors quote what they do not like."""
+    verdict = judged({"interfaces": [{**ETH1, "802.1x": {"password": 73577357, "identity": "me"}}]})
+    assert not verdict.allowed
+    assert "73577357" not in verdict.message
+
+
+def large(size: int) -> dict[str, Any]:
+    return {"interfaces": [{**ETH1, "description": "x" * size}]}
+
+
+def test_more_than_256_kib_is_refused_unread() -> None:
+    """With both figures."""
+    assert judged(large(MAX_STATE_BYTES - 1_000)).allowed
+    verdict = judged(large(MAX_STATE_BYTES))
+    assert verdict.message.startswith("spec.desiredState: desiredState has 256 KiB, more than the 256 KiB allowed")
+    assert not judged({"interfaces": [ETH1]}, capture={"a": "x" * MAX_CAPTURE_BYTES}).allowed
+
+
+def test_what_is_nested_too_deeply_is_refused_unread() -> None:
+    """Nothing that reads it by recursion gets it."""
+    deep: Any = 1
+    for _ in range(900):
+        deep = [deep]
+    verdict = judged({"interfaces": [{**ETH1, "mtu": deep}]})
+    assert verdict.message == f"spec.desiredState: desiredState has more than {MAX_DEPTH} levels of mappings and lists"
+
+
+# --- What depends on the cluster ----------------------------------------------------------------------------------
+
+SCRIPTS = {"post-activation": "echo up"}
+LOGIN = {"identity": "me", "eap-methods": ["peap"], "password": MASK}
+
+
+def test_scripts_are_refused_where_the_nmstate_does_not_allow_them() -> None:
+    """With what to do; where nothing is known of the NMState, the node judges."""
+    desired = {"interfaces": [{**ETH1, "dispatch": SCRIPTS}]}
+    verdict = judged(desired)
+    assert verdict.message.startswith("spec.desiredState.interfaces[0].dispatch: ")
+    assert "allowDispatch: true" in verdict.message
+    assert judged(desired, allow_dispatch=True).allowed
+    assert judged(desired, allow_dispatch=None).allowed
+
+
+@pytest.mark.parametrize("more", [{"dispatch": SCRIPTS}, {"802.1x": LOGIN}])
+def test_what_a_node_has_already_may_be_said_again(more: dict[str, Any]) -> None:
+    """A policy made from a node's report changes nothing there."""
+    desired = {"interfaces": [{**ETH1, **more}]}
+    there = [node("n1"), node_state("n1", card("eth1", **more))]
+    assert not judged(desired).allowed
+    assert not judged(desired, others=[node("n1"), node_state("n1", card("eth1"))]).allowed
+    assert judged(desired, others=there).allowed
+
+
+# --- Whoever wants to get out of trouble can ----------------------------------------------------------------------
+
+BROKEN = {"interfaces": [{**ETH1, "mttu": 9000}]}
+
+
+def test_a_broken_policy_can_be_selected_away_labelled_and_deleted() -> None:
+    """It came while admission was away; what it says is not new, and told as a warning."""
+    old = policy("one", BROKEN)
+    moved = validate(asked(policy("one", BROKEN, nodeSelector={"a": "b"}), old), world([]))
+    assert moved.allowed
+    assert "mttu" in moved.warnings[0]
+    labelled = {**old, "metadata": {"name": "one", "labels": {"a": "b"}}}
+    assert validate(asked(labelled, old), world([])).allowed
+    gone = {**old, "metadata": {"name": "one", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": []}}
+    assert validate(asked(gone, old), world([])).allowed
+    assert validate(asked(None, old), world([])).allowed
+
+
+def test_a_broken_policy_is_not_made_worse() -> None:
+    """A new desired state is judged as one."""
+    worse = {"interfaces": [{**ETH1, "mttu": 9001}]}
+    verdict = validate(asked(policy("one", worse), policy("one", BROKEN)), world([]))
+    assert not verdict.allowed

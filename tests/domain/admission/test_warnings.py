@@ -1,0 +1,266 @@
+"""What is told, and not refused: conflicts, the node's own uplink, what nmstate skips, what a deletion leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.admission.known import known_nodes, slim_node_state
+from nmstate_k8s.domain.admission.review import MAX_WARNINGS, validate
+from nmstate_k8s.domain.kinds import NODE_STATES, NODES
+from tests.domain.admission.asking import asked, card, judged, node, node_state, other, policy, world
+
+pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
+
+
+def eth1(**more: Any) -> dict[str, Any]:
+    return {"interfaces": [{"name": "eth1", "type": "ethernet", "state": "up", **more}]}
+
+
+def bond(*ports: str) -> dict[str, Any]:
+    link = {"mode": "balance-rr", "port": list(ports)}
+    return {"interfaces": [{"name": "bond0", "type": "bond", "state": "up", "link-aggregation": link}]}
+
+
+def warned(desired: Any, theirs: Any, *more: Any, **spec: Any) -> tuple[str, ...]:
+    """Of a policy beside another one that matches every node."""
+    return judged(desired, others=[other("theirs", theirs), node("n1"), *more], **spec).warnings
+
+
+# --- Conflicts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "words"),
+    [
+        (eth1(mtu=9000), eth1(mtu=1500), "interfaces[eth1].mtu 1500, here 9000"),
+        (eth1(), {"interfaces": [{"name": "eth1", "state": "absent"}]}, "interfaces[eth1].state absent, here up"),
+        (eth1(ipv4={"enabled": False}), eth1(ipv4={"enabled": True}), "interfaces[eth1].ipv4.enabled true, here false"),
+        (
+            bond("eth1", "eth2"),
+            {"interfaces": [{"name": "br1", "type": "linux-bridge", "bridge": {"port": [{"name": "eth2"}]}}]},
+            "the controller of eth2 br1, here bond0",
+        ),
+        (bond("eth1"), bond("eth1", "eth2"), "interfaces[bond0].link-aggregation.port eth1, eth2, here eth1"),
+        (
+            {"dns-resolver": {"config": {"server": ["192.0.2.1"]}}},
+            {"dns-resolver": {"config": {"server": ["192.0.2.2"]}}},
+            "dns-resolver.config.server 192.0.2.2, here 192.0.2.1",
+        ),
+        ({"hostname": {"config": "a"}}, {"hostname": {"config": "b"}}, "hostname.config b, here a"),
+        (
+            {"ovn": {"bridge-mappings": [{"localnet": "net", "bridge": "br1"}]}},
+            {"ovn": {"bridge-mappings": [{"localnet": "net", "bridge": "br2"}]}},
+            "ovn.bridge-mappings[net].bridge br2, here br1",
+        ),
+        (
+            {"routes": {"config": [{"destination": "198.51.100.0/24", "next-hop-interface": "eth1"}]}},
+            {
+                "routes": {
+                    "config": [{"destination": "198.51.100.0/24", "next-hop-interface": "eth1", "state": "absent"}]
+                }
+            },
+            "the route to 198.51.100.0/24",
+        ),
+    ],
+)
+def test_the_same_thing_set_differently_is_told(mine: Any, theirs: Any, words: str) -> None:
+    """Which policy, on which node, what it says and what this one says."""
+    (warning,) = warned(mine, theirs)
+    assert warning.startswith('policy "theirs" says otherwise for node n1: ')
+    assert words in warning
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (eth1(mtu="9000"), eth1(mtu=9000)),
+        (eth1(**{"mac-address": "02:AA:00:00:00:01"}), eth1(**{"mac-address": "02:aa:00:00:00:01"})),
+        (bond("eth1", "eth2"), bond("eth2", "eth1")),
+        (eth1(mtu=9000), {"interfaces": [{"name": "eth2", "type": "ethernet", "mtu": 1500}]}),
+        (eth1(mtu=9000), eth1(ipv4={"enabled": False})),
+        (eth1(description="a"), eth1(description="b")),
+        (
+            {"interfaces": [{"name": "br1", "type": "ovs-bridge", "state": "up"}]},
+            {"interfaces": [{"name": "br1", "type": "ovs-interface", "state": "absent"}]},
+        ),
+        (
+            {"routes": {"config": [{"destination": "198.51.100.0/24", "next-hop-interface": "eth1"}]}},
+            {"routes": {"config": [{"destination": "198.51.100.0/24", "next-hop-interface": "eth2"}]}},
+        ),
+        (eth1(mtu=9000), None),
+    ],
+)
+def test_what_goes_together_is_not_told(mine: Any, theirs: Any) -> None:
+    """Text for a number, another order, another thing."""
+    assert warned(mine, theirs) == ()
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "told"),
+    [
+        ({"a": "1"}, {"b": "2"}, " for node n1"),
+        ({"a": "1"}, {"a": "2"}, None),
+        ({"a": "1"}, {"c": "3"}, None),
+        ({"a": "1"}, {"d": "4"}, " for the nodes that both select"),
+        ({}, {}, " for node n1 and 2 more"),
+    ],
+)
+def test_policies_conflict_where_they_meet(mine: dict[str, str], theirs: dict[str, str], told: str | None) -> None:
+    """On a node that both select; a selector that selects none yet may select any."""
+    there = [
+        other("theirs", eth1(mtu=1500), nodeSelector=theirs),
+        node("n1", a="1", b="2"),
+        node("n2", c="3"),
+        node("n3"),
+    ]
+    warnings = judged(eth1(mtu=9000), others=there, nodeSelector=mine).warnings
+    assert [f"says otherwise{told}:" in warning for warning in warnings] == ([True] if told else [])
+
+
+def test_a_policy_that_goes_is_in_nobodys_way() -> None:
+    """Nor is the policy itself, as it was."""
+    going = other("theirs", eth1(mtu=1500))
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    itself = other("one", eth1(mtu=1500))
+    assert judged(eth1(mtu=9000), others=[going, itself, node("n1")]).warnings == ()
+
+
+def test_a_secret_is_in_no_warning() -> None:
+    """That it is another one is told."""
+    login = {"identity": "me", "eap-methods": ["peap"]}
+    mine, theirs = (eth1(**{"802.1x": {**login, "password": word}}) for word in ("hunter-two", "hunter-three"))
+    (warning,) = warned(mine, theirs)
+    assert "802.1x.password is another one there" in warning
+    assert "hunter" not in warning
+
+
+def test_many_conflicts_are_told_in_few_words() -> None:
+    """Two settings of each policy, and at most so many policies."""
+    others = [
+        other(f"p{number}", eth1(mtu=1500, ipv4={"enabled": False}, lldp={"enabled": False})) for number in range(20)
+    ]
+    mine = eth1(mtu=9000, ipv4={"enabled": True}, lldp={"enabled": True})
+    warnings = judged(mine, others=[*others, node("n1")]).warnings
+    assert len(warnings) == MAX_WARNINGS
+    assert warnings[0].endswith("; 1 more settings")
+
+
+# --- The node's own uplink ----------------------------------------------------------------------------------------
+
+DEFAULT = {"running": [{"destination": "0.0.0.0/0", "next-hop-interface": "eth0", "table-id": 254}]}
+OVER_BOND = [
+    card("eth0", controller="bond0"),
+    {"name": "bond0", "type": "bond", "state": "up", "link-aggregation": {"mode": "balance-rr", "port": ["eth0"]}},
+    {"name": "bond0.7", "type": "vlan", "state": "up", "vlan": {"base-iface": "bond0", "id": 7},
+     "ipv4": {"enabled": True, "address": [{"ip": "192.0.2.7", "prefix-length": 24}]}},
+    card("eth1", "192.0.2.8"),
+]  # fmt: skip
+
+
+def touching(name: str) -> dict[str, Any]:
+    return {"interfaces": [{"name": name, "type": "ethernet", "state": "up", "mtu": 1500}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("bond0.7", "bond0.7 carries the address of node n1: "),
+        ("bond0", "bond0 is below bond0.7, with the address of node n1: "),
+        ("eth0", "eth0 is below bond0.7, with the address of node n1: "),
+        ("eth1", None),
+        ("eth2", None),
+    ],
+)
+def test_touching_what_carries_the_nodes_address_is_told(name: str, words: str | None) -> None:
+    """Also a port or the base of it."""
+    there = [node("n1", "192.0.2.7"), node_state("n1", *OVER_BOND)]
+    warnings = judged(touching(name), others=there).warnings
+    assert [warning.startswith(words or "none") for warning in warnings] == ([True] if words else [])
+
+
+def test_an_uplink_that_becomes_a_port_is_told() -> None:
+    """And of several nodes one is named."""
+    there = [
+        thing
+        for name in ("n1", "n2", "n3")
+        for thing in (node(name, "192.0.2.7"), node_state(name, card("eth0", "192.0.2.7")))
+    ]
+    (warning,) = judged(bond("eth0", "eth1"), others=there).warnings
+    assert warning.startswith("eth0 carries the address of node n1 and of 2 more: ")
+
+
+def test_without_the_nodes_address_the_default_route_tells() -> None:
+    """It is what the probes go by, too."""
+    there = [node("n1"), node_state("n1", card("eth0", "192.0.2.7"), routes=DEFAULT)]
+    assert len(judged(touching("eth0"), others=there).warnings) == 1
+
+
+def test_only_nodes_that_the_policy_selects_count() -> None:
+    """Another node's uplink may be called alike."""
+    there = [node("n1", "192.0.2.7", a="1"), node_state("n1", card("eth0", "192.0.2.7"))]
+    assert judged(touching("eth0"), others=there, nodeSelector={"a": "2"}).warnings == ()
+
+
+def test_a_state_cut_down_says_the_same() -> None:
+    """A cache of a thousand nodes keeps a few hundred bytes of each."""
+    whole = node_state("n1", *OVER_BOND, routes=DEFAULT)
+    whole["status"]["currentState"]["interfaces"][3]["dispatch"] = {"post-up": "x"}
+    whole["metadata"]["managedFields"] = [{"manager": "x"}]
+    whole["status"]["currentState"]["interfaces"].append(
+        {"name": "v", "type": "veth", "lldp": {"neighbors": ["x" * 999]}}
+    )
+    state = Object.from_dict(whole, NODE_STATES)
+    slim = slim_node_state(state)
+    assert slim.name == "n1"
+    assert len(slim.raw) < len(state.raw) - 999
+    nodes = [Object.from_dict(node("n1", "192.0.2.7"), NODES)]
+    (one,), (two,) = known_nodes(nodes, [state]), known_nodes(nodes, [slim])
+    assert one.uplinks == two.uplinks == {"bond0.7": "bond0.7", "bond0": "bond0.7", "eth0": "bond0.7"}
+    assert two.before.interfaces["eth1"]["dispatch"] == {"post-up": "x"}
+
+
+# --- What nmstate skips -------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_is_skipped_is_told() -> None:
+    """One that is like no other is no misspelt one, and nmstate takes it."""
+    (warning,) = judged(eth1(**{"802.1x": {"identity": "me", "anonymous": "you"}})).warnings
+    assert warning.startswith("spec.desiredState.interfaces[0].802.1x.anonymous: nmstate does not read it")
+
+
+def test_an_interface_that_is_there_twice_is_told() -> None:
+    """nmstate takes the last, and says nothing. An OVS bridge and its interface are two things."""
+    twice = {"interfaces": [*eth1(mtu=1500)["interfaces"], *eth1(mtu=9000)["interfaces"]]}
+    (warning,) = judged(twice).warnings
+    assert "eth1 is there again as interfaces[1]" in warning
+    pair = [{"name": "br", "type": kind, "state": "absent"} for kind in ("ovs-bridge", "ovs-interface")]
+    assert judged({"interfaces": pair}).warnings == ()
+
+
+# --- Deletion -----------------------------------------------------------------------------------------------------
+
+
+def test_a_deletion_tells_what_it_leaves() -> None:
+    """By name; a policy that took things away leaves nothing."""
+
+    def deleted(desired: Any) -> tuple[str, ...]:
+        verdict = validate(asked(None, policy("storage", desired)), world([]))
+        assert verdict.allowed
+        return verdict.warnings
+
+    (warning,) = deleted({**bond("eth1"), "dns-resolver": {"config": {"server": ["192.0.2.1"]}}})
+    assert warning.startswith("the nodes keep what policy storage set: interfaces bond0, DNS. ")
+    assert deleted({"interfaces": [{"name": "bond0", "state": "absent"}]}) == ()
+    assert deleted(None) == ()
+
+
+def test_a_change_that_is_none_of_the_spec_tells_nothing() -> None:
+    """Who labels a policy has heard it before."""
+    old = policy("one", eth1(mtu=9000))
+    things = [Object.from_dict(thing, NODES) for thing in (other("theirs", eth1(mtu=1500)), node("n1"))]
+    assert (
+        validate(asked({**old, "metadata": {"name": "one", "labels": {"a": "b"}}}, old), world(things)).warnings == ()
+    )
