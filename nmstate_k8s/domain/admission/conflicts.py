@@ -32,9 +32,7 @@ def conflicts(
     desired: Any, selector: Mapping[str, str], others: Sequence[Other], nodes: Sequence[KnownNode]
 ) -> Iterator[str]:
     """One sentence for each other policy that says otherwise."""
-    mine = settings(desired)
-    if not mine:
-        return
+    mine = settings(desired) if others else {}
     for other in others:
         where = _meeting(selector, other.selector, nodes)
         if where is None:

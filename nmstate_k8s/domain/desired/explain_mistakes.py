@@ -24,6 +24,9 @@ INTERFACE_TYPES = (
     "xfrm",
 )  # fmt: skip
 
+MAX_UNKNOWN = 100
+"""Types that are none, of which one may be misspelt: likeness is costly."""
+
 INTERFACE_KEYS = (
     "802.1x", "accept-all-mac-addresses", "alt-names", "bridge", "controller", "copy-mac-from", "description",
     "dispatch", "ethernet", "ethtool", "hsr", "identifier", "infiniband", "ip-tunnel", "ipv4", "ipv6", "ipvlan",
@@ -113,9 +116,13 @@ def explain_place(message: str, desired: Any, path: Path) -> Explanation:
 def misspelt_types(desired: Any) -> Explanation | None:
     """An interface type that is nearly one of libnmstate's: it would leave such an interface out without a word."""
     listed = desired.get("interfaces") if isinstance(desired, Mapping) else None
+    unknown: set[str] = set()
     for position, entry in enumerate(listed if isinstance(listed, list) else []):
         kind = entry.get("type") if isinstance(entry, Mapping) else None
-        if isinstance(kind, str) and kind not in INTERFACE_TYPES and (hint := did_you_mean(kind, INTERFACE_TYPES)):
+        if not isinstance(kind, str) or kind in INTERFACE_TYPES or kind in unknown or len(unknown) >= MAX_UNKNOWN:
+            continue
+        unknown.add(kind)
+        if hint := did_you_mean(kind, INTERFACE_TYPES):
             name, path = str(entry.get("name", "")), ("interfaces", position, "type")
             return Explanation(f'"{kind}" is no value for interfaces[{name}].type{hint}', name, path=path)
     return None

@@ -28,18 +28,24 @@ from nmstate_k8s.domain.desired.secrets import masked
 __all__ = ["MAX_INTERFACES", "refuse_impossible"]
 
 MAX_INTERFACES = 500
-"""Of a state with more, and of more routes, only the node judges: libnmstate's work grows faster than the state."""
+"""Of a state with more, ports and bases counted, only the node judges: libnmstate's work grows faster than it."""
+MAX_BYTES = 64 * 1024
+"""Likewise: thousands of rules are compared with one another."""
 
 
 async def refuse_impossible(libnmstate: Libnmstate, state: Any) -> None:
     """
     :raises DesiredStateError: for what no node can do, with the place where it is known.
     """
-    if len(interfaces_of(state)) > MAX_INTERFACES or len(_routes(state)) > MAX_INTERFACES:
+    desired = msgspec.json.encode(state)
+    if len(desired) > MAX_BYTES:
         return
-    node = msgspec.json.encode(made_up_node(state))
+    made_up = made_up_node(state)
+    if len(interfaces_of(state)) + len(interfaces_of(made_up)) > MAX_INTERFACES:
+        return
+    node = msgspec.json.encode(made_up)
     try:
-        await libnmstate.validate(msgspec.json.encode(state), node)
+        await libnmstate.validate(desired, node)
     except HostError as error:
         if not _on_every_node(error.message, state):
             return
@@ -58,12 +64,6 @@ async def _explained(libnmstate: Libnmstate, state: Any, node: bytes, error: Hos
     if told.interface in names:
         return told.cause, ("interfaces", names.index(told.interface))
     return told.cause, await find_refused(libnmstate, state, node, error.message)
-
-
-def _routes(state: Any) -> list[Any]:
-    routes = state.get("routes")
-    listed = routes.get("config") if isinstance(routes, Mapping) else None
-    return listed if isinstance(listed, list) else []
 
 
 # --- What speaks of nothing but the desired state -----------------------------------------------------------------

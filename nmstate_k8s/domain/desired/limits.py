@@ -13,8 +13,9 @@ from nmstate_k8s.domain.desired.paths import DESIRED
 __all__ = [
     "MAX_CAPTURE_BYTES",
     "MAX_DEPTH",
+    "MAX_KEYS",
     "MAX_STATE_BYTES",
-    "refuse_deep",
+    "refuse_deep_or_wide",
     "refuse_large_captures",
     "refuse_other_than_object",
     "refuse_too_large",
@@ -26,6 +27,8 @@ MAX_CAPTURE_BYTES = 256 * 1024
 """Of all names and expressions together."""
 MAX_DEPTH = 100
 """Levels of mappings and lists. libnmstate's reader gives up at 128; a state has a dozen."""
+MAX_KEYS = 1_000
+"""Of one mapping. libnmstate has some dozens for each; it takes seconds to refuse thousands."""
 _NOT_A_MAPPING: Mapping[type, str] = {list: "a list", str: "text", bool: "a truth value", int: "a number"}
 
 
@@ -35,7 +38,7 @@ def refuse_other_than_object(desired: Any) -> None:
         what = _NOT_A_MAPPING.get(type(desired), type(desired).__name__)
         hint = " (an indented block is missing, or it was quoted)" if isinstance(desired, str) else ""
         raise DesiredStateError("InvalidArgument", f"desiredState is {what}, not a mapping{hint}", path=(DESIRED,))
-    refuse_deep(desired)
+    refuse_deep_or_wide(desired)
     refuse_too_large(msgspec.json.encode(desired))
 
 
@@ -46,18 +49,28 @@ def refuse_too_large(state: bytes) -> None:
         raise DesiredStateError("TooLarge", cause, path=(DESIRED,))
 
 
-def refuse_deep(desired: Any) -> None:
+def refuse_deep_or_wide(desired: Any) -> None:
     """Level by level, without recursion: what is too deep for a reader is too deep for us."""
     level = [desired]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for value in level:
-            inner.extend(value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ())
+            if isinstance(value, Mapping):
+                _refuse_wide(value)
+                inner.extend(value.values())
+            elif isinstance(value, list):
+                inner.extend(value)
         level = inner
         if not level:
             return
     cause = f"desiredState has more than {MAX_DEPTH} levels of mappings and lists"
     raise DesiredStateError("TooLarge", cause, path=(DESIRED,))
+
+
+def _refuse_wide(mapping: Mapping[str, Any]) -> None:
+    if len(mapping) > MAX_KEYS:
+        cause = f"desiredState has a mapping of {len(mapping)} keys, more than the {MAX_KEYS} allowed"
+        raise DesiredStateError("TooLarge", cause, path=(DESIRED,))
 
 
 def refuse_large_captures(capture: Mapping[str, str]) -> None:

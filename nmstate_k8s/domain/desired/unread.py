@@ -46,20 +46,36 @@ LENIENT: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (
 
 def unread_keys(desired: Any) -> Iterator[tuple[Path, frozenset[str]]]:
     """The path of each key that is skipped, and the keys that would be read in its place."""
+    for path, mapping, known in _found(desired, _TREE, ()):
+        yield from (((*path, key), known) for key in mapping if key not in known)
+
+
+class _Branch(dict[str, "_Branch"]):
+    """All places at once: most interfaces have none of them."""
+
+    known: frozenset[str] | None = None
+
+
+def _tree() -> _Branch:
+    root = _Branch()
     for where, known in LENIENT:
-        for path, mapping in _found(desired, where, ()):
-            yield from (((*path, key), known) for key in mapping if key not in known)
+        branch = root
+        for step in where:
+            branch = branch.setdefault(step, _Branch())
+        branch.known = known
+    return root
 
 
-def _found(value: Any, where: tuple[str, ...], path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    if not where:
-        if isinstance(value, Mapping):
-            yield path, value
-        return
-    step, rest = where[0], where[1:]
-    if step == "*":
-        for position, entry in enumerate(value if isinstance(value, list) else ()):
-            if not (isinstance(entry, Mapping) and entry.get("state") == "absent" and len(path) == 1):
-                yield from _found(entry, rest, (*path, position))
-    elif isinstance(value, Mapping) and step in value:
-        yield from _found(value[step], rest, (*path, step))
+_TREE = _tree()
+
+
+def _found(value: Any, branch: _Branch, path: Path) -> Iterator[tuple[Path, Mapping[str, Any], frozenset[str]]]:
+    if isinstance(value, Mapping):
+        if branch.known is not None:
+            yield path, value, branch.known
+        for step in branch.keys() & value.keys():
+            yield from _found(value[step], branch[step], (*path, step))
+    elif isinstance(value, list) and "*" in branch:
+        for position, entry in enumerate(value):
+            if not (len(path) == 1 and isinstance(entry, Mapping) and entry.get("state") == "absent"):
+                yield from _found(entry, branch["*"], (*path, position))

@@ -10,7 +10,7 @@ import yaml
 
 from e2e.kit.mistakes import Mistake, catalogue
 from nmstate_k8s.domain.admission.review import validate
-from nmstate_k8s.domain.desired.limits import MAX_CAPTURE_BYTES, MAX_DEPTH, MAX_STATE_BYTES
+from nmstate_k8s.domain.desired.limits import MAX_CAPTURE_BYTES, MAX_DEPTH, MAX_KEYS, MAX_STATE_BYTES
 from nmstate_k8s.domain.desired.secrets import MASK
 from tests.domain.admission.asking import asked, card, judged, node, node_state, policy, world
 
@@ -419,3 +419,9 @@ def test_a_broken_policy_is_not_made_worse() -> None:
     worse = {"interfaces": [{**ETH1, "mttu": 9001}]}
     verdict = validate(asked(policy("one", worse), policy("one", BROKEN)), world([]))
     assert not verdict.allowed
+
+
+def test_a_mapping_of_thousands_of_keys_is_refused_unread() -> None:
+    """libnmstate would refuse it, too, after seconds."""
+    verdict = judged({"interfaces": [{**ETH1, **{f"k{number}": 1 for number in range(MAX_KEYS)}}]})
+    assert "more than the 1000 allowed" in verdict.message
