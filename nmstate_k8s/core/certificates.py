@@ -1,6 +1,6 @@
 """CAs and certificates of a server of our own, as they lie in a Secret. The only module that needs `cryptography`.
 
-The Secret (type kubernetes.io/tls) has, all PEM: `tls.crt` and `tls.key`, what is served; `ca.crt`, the bundle that
+The Secret has, all PEM: `tls.crt` and `tls.key`, what is served; `ca.crt`, the bundle that
 callers are to trust, from the oldest CA to the newest; `ca.key`, the keys of those CAs that still sign; and
 `rotation.json`, since when each CA is trusted and used (`rotation`), by fingerprint. What cannot be read is left out:
 a garbled Secret is a ring with holes, which the plan fills.

@@ -30,7 +30,7 @@ class ServerTls:
         self.context = _context()
         """What the server is to listen with."""
         self.context.sni_callback = self._begin
-        self.authorities = ""
+        self.authorities = b""
         """The CAs that our callers are to trust, PEM; empty if they are not known."""
         self._current: ssl.SSLContext | None = None
         self._pair: tuple[bytes, bytes] = (b"", b"")
@@ -41,6 +41,15 @@ class ServerTls:
     def loaded(self) -> bool:
         """Whether there is a certificate."""
         return self._current is not None
+
+    @property
+    def certificate(self) -> bytes:
+        """What is shown, PEM; empty if there is nothing."""
+        return self._pair[0]
+
+    def shown_to(self, connection: ssl.SSLObject | None) -> bool:
+        """Whether what is shown now is what that connection was shown."""
+        return connection is not None and connection.context is self._current
 
     def load(self, certificate: bytes, key: bytes, authorities: bytes = b"") -> bool:
         """Show this certificate (a chain, PEM) from now on; whether it is another than before.
@@ -57,7 +66,7 @@ class ServerTls:
                 self._errors.inc()
                 raise
             self._current, self._pair = context, (certificate, key)
-        self.authorities = authorities.decode(errors="replace")
+        self.authorities = authorities
         return changed
 
     def _begin(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> int | None:

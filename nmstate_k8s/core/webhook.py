@@ -8,7 +8,8 @@
 * A handler that raises or is too slow is contained: the webhook's `on_failure` says whether that means yes, with a
   warning, or no.
 * Connections are few, and none may only hold its place (`doorkeeper`); a handshake takes at most five seconds.
-* The certificate is replaced while calls are running (`tls`). When `run` is cancelled, running calls are finished.
+* The certificate is replaced while calls are running (`tls`); a connection that was shown the one before ends with
+  its next answer. When `run` is cancelled, running calls are finished.
 
 `aiohttp.web` is imported when a server runs, not before.
 """
@@ -16,7 +17,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -78,7 +79,8 @@ class WebhookServer(HttpServer):
         tls: ServerTls,
         webhooks: Sequence[Webhook],
         *,
-        server_name: str = "",
+        server_name: str,
+        callers: Callable[[], Mapping[str, bytes]] | None = None,
         call_seconds: float = 8.0,
         body_seconds: float = 0.8,
         max_body: int = MAX_BODY,
@@ -87,11 +89,14 @@ class WebhookServer(HttpServer):
         doorkeeper: Doorkeeper | None = None,
         metrics: Metrics = METRICS,
     ) -> None:
-        """`server_name`: by which the certificate is to be valid when `check` calls us."""
+        """`server_name`: by which we are called. `callers`: who calls us, and the bundle of CAs that each has now
+        (`certcontroller.Callers`); without, all have the bundle that came with the certificate.
+        """
         super().__init__(address, {}, name="webhook")
         self._tls = tls
         self._webhooks = webhooks
         self._server_name = server_name
+        self._callers = callers or (lambda: {"whoever has our bundle": tls.authorities})
         self._call_seconds = call_seconds
         self._body_seconds = body_seconds
         self._max_body = max_body
@@ -102,20 +107,27 @@ class WebhookServer(HttpServer):
         self._metrics = metrics
 
     async def check(self) -> str:
-        """Readiness: "" if a caller who trusts our CAs reaches us under our name, else what is wrong."""
+        """Readiness: "" if all who call us reach us under our name and trust what we show, else what is wrong."""
         if not self._tls.loaded:
             return "there is no certificate yet"
         if not self.ready.is_set():
             return "the server does not listen yet"
+        for who, bundle in self._callers().items():
+            if not bundle:
+                return f"{who} does not trust us yet"
+            if problem := await self._call(bundle):
+                return f"{who} cannot call us: {problem}"
+        return ""
+
+    async def _call(self, bundle: bytes) -> str:
+        """What is wrong if somebody with this bundle calls."""
         try:
-            _, writer = await asyncio.open_connection(
-                self._host or "localhost",
-                self.port,
-                ssl=_trusting(self._tls.authorities, named=bool(self._server_name)),
-                server_hostname=self._server_name or "localhost",
-            )
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=bundle.decode())
+            host, name = self._host or "localhost", self._server_name
+            _, writer = await asyncio.open_connection(host, self.port, ssl=context, server_hostname=name)
         except (OSError, ValueError) as error:  # SSLError is an OSError
-            return f"the webhook cannot be called: {error}"
+            return str(error) or type(error).__name__
         writer.transport.abort()
         return ""
 
@@ -179,6 +191,8 @@ class WebhookServer(HttpServer):
                     log.warning("webhook call refused", path=webhook.path, status=refused.status, error=str(refused))
                     answer = web.Response(text=f"{refused}\n", status=refused.status)
                     answer.force_close()  # what is left of the body is not waited for
+            if not self._tls.shown_to(request.get_extra_info("ssl_object")):
+                answer.force_close()  # the next call is to see the new certificate
             seconds.observe(time.monotonic() - started)
             total.labels(webhook.path, str(answer.status)).inc()
             return answer
@@ -247,17 +261,6 @@ class WebhookServer(HttpServer):
         if webhook.on_failure == "deny":
             return deny(text, code=500, reason="InternalError")
         return allow(warnings=[f"not checked: {text}"])
-
-
-def _trusting(authorities: str, *, named: bool) -> ssl.SSLContext:
-    """What a caller uses; where nobody has told us the CAs, any certificate will do."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = named and bool(authorities)
-    if authorities:
-        context.load_verify_locations(cadata=authorities)
-    else:
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _timeout(text: str) -> float:

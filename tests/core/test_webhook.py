@@ -306,11 +306,12 @@ def peak_rss(pid: int) -> int:
 
 
 async def test_connections_outlive_a_change_of_certificates(ring: Keyring) -> None:
-    """Those that are open go on; new ones see the new certificate, and no old bundle trusts it."""
+    """Those that are open get their answer; new ones see the new certificate, and no old bundle trusts it."""
     other = ring_of()
     async with serving(*HOOKS, ring=ring) as place, place.caller(ring) as old:
         show(place.tls, other)
         assert (await old.post(named("good"))).status == 200
+        assert await old.closed()
         async with place.caller(other) as new:
             assert (await new.post(named("good"))).status == 200
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -357,8 +358,20 @@ async def test_ready_means_callable(ring: Keyring) -> None:
         assert "no certificate" in await place.server.check()
         show(place.tls, ring)
         assert await place.server.check() == ""
-        place.tls.authorities = ring_of().bundle.decode()
-        assert "cannot be called" in await place.server.check()
+        place.tls.authorities = ring_of().bundle
+        assert "cannot call us" in await place.server.check()
         show(place.tls, ring_of(hosts=["other.things.svc"]))
-        assert "cannot be called" in await place.server.check()
-        assert place.task.done() is False
+        assert "cannot call us" in await place.server.check()
+
+
+async def test_ready_means_callable_by_all(ring: Keyring) -> None:
+    """Who has another bundle, or none yet, is named."""
+    callers = {"one": ring.bundle, "two": b""}
+    async with serving(*HOOKS, ring=ring, callers=lambda: callers) as place:
+        assert await place.server.check() == "two does not trust us yet"
+        callers["two"] = b"garbage"
+        assert "two cannot call us" in await place.server.check()
+        callers["two"] = ring_of().bundle
+        assert "two cannot call us" in await place.server.check()
+        callers["two"] += ring.bundle
+        assert await place.server.check() == ""

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -136,19 +137,49 @@ async def test_a_kubeconfig_leads_to_the_same_server(control_plane: ControlPlane
 
 
 async def test_events_are_as_the_server_wants_them(client: Client) -> None:
-    """Accepted, and counted as a series when they repeat."""
+    """Accepted, and counted as a series when they repeat: how often, and when last."""
     about = await client.apply(CONFIG_MAPS, config_map("eventful"), field_manager="t")
     recorder = EventRecorder(client, "example.com/test", "instance-1")
     running = asyncio.create_task(recorder.run())
     for _ in range(3):
         recorder.event(about, "Warning", "Broken", "it broke", "Look")
         await until(lambda: not recorder._waiting)
+    recorder.event(about, "Normal", "Mended", "it works")
     running.cancel()
     await asyncio.wait({running})
     got = await client.list(EVENTS, "default", field_selector="regarding.name=eventful")
-    (event,) = got.items
-    body = event.to_dict()
-    assert (body["reason"], body["note"], body["series"]["count"]) == ("Broken", "it broke", 3)
+    broken, mended = sorted((event.to_dict() for event in got.items), key=lambda each: each["eventTime"])
+    assert (broken["type"], broken["reason"], broken["note"]) == ("Warning", "Broken", "it broke")
+    assert (broken["action"], broken["reportingController"]) == ("Look", "example.com/test")
+    assert broken["regarding"]["uid"] == about.uid
+    assert broken["series"]["count"] == 3
+    first, last = map(datetime.fromisoformat, (broken["eventTime"], broken["series"]["lastObservedTime"]))
+    assert first < last <= datetime.now(UTC)
+    assert mended["reason"] == "Mended"
+    assert "series" not in mended, "what happened once is no series"
+
+
+async def test_a_series_goes_on(client: Client) -> None:
+    """The same Event is told again how often, and when last; no other one is made."""
+    about = await client.apply(CONFIG_MAPS, config_map("again"), field_manager="t")
+    recorder = EventRecorder(client, "example.com/test", "instance-1")
+    seen: list[tuple[str, int, str]] = []
+    for count in (1, 2, 4):
+        running = asyncio.create_task(recorder.run())
+        while sum(series.count for series in recorder._series.values()) < count:
+            recorder.event(about, "Normal", "Seen", "it is there")
+        await asyncio.sleep(0)  # it has begun
+        await until(lambda: not recorder._waiting)
+        running.cancel()  # what is not written yet is written at the end
+        await asyncio.wait({running})
+        (event,) = (await client.list(EVENTS, "default", field_selector="regarding.name=again")).items
+        series = event.to_dict().get("series", {"count": 1, "lastObservedTime": ""})
+        seen.append((event.uid, series["count"], series["lastObservedTime"]))
+    uids, counts, times = zip(*seen, strict=True)
+    assert len(set(uids)) == 1
+    assert counts == (1, 2, 4)
+    assert sorted(times) == list(times)
+    assert len(set(times)) == 3
 
 
 async def test_what_is_served_is_found(client: Client) -> None:
