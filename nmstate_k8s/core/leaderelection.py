@@ -229,6 +229,8 @@ class LeaderElection:
         self._lease, self._gone_till = Object(body, LEASES), float("-inf")
         spec = self._lease.view(_Lease).spec
         if spec != self._seen:
+            if spec.holder_identity not in ("", self.identity, self._seen.holder_identity):
+                self._log.info("another one leads", leader=spec.holder_identity)
             self._seen, self._seen_at = spec, self._clock.monotonic()
 
     def _may_take(self) -> bool:

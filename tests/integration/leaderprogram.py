@@ -1,0 +1,94 @@
+"""A process that stands for election and counts in a ConfigMap for as long as it leads: what a writer of the wrong
+moment would spoil. `python -m tests.integration.leaderprogram` reads an `Order` from the file that it is given.
+"""
+
+import asyncio
+import sys
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.clock import SystemClock
+from nmstate_k8s.core.config import ClusterConfig
+from nmstate_k8s.core.errors import ApiError, CoreError
+from nmstate_k8s.core.leaderelection import LeaderElection
+from nmstate_k8s.core.manager import Manager
+from nmstate_k8s.core.objects import Resource
+
+__all__ = ["CONFIG_MAPS", "NAMESPACE", "Order"]
+
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True)
+NAMESPACE = "default"
+BETWEEN_WRITES = 0.02
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Who is to stand for what."""
+
+    identity: str
+    name: str
+    """Of the Lease and of the ConfigMap."""
+    server: str
+    ca_file: str
+    cert_file: str
+    key_file: str
+    lease_seconds: float
+    skew_seconds: float
+    """How far its wall clock is ahead."""
+
+
+class SkewedClock(SystemClock):
+    """A machine whose wall clock was never set right."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ahead = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
+class Counting:
+    """Works while it leads. What it writes bears its name and no precondition: only the fence holds it back."""
+
+    def __init__(self, client: Client, order: Order) -> None:
+        self._client = client
+        self._order = order
+
+    async def run(self) -> None:
+        number = 0
+        while True:
+            number += 1
+            patch: dict[str, Any] = {"data": {"by": self._order.identity, "number": str(number)}}
+            with suppress(ApiError):  # the wire may be cut; the next number tells more
+                await self._client.merge_patch(CONFIG_MAPS, self._order.name, patch, namespace=NAMESPACE)
+            await asyncio.sleep(BETWEEN_WRITES)
+
+
+async def stand(order: Order) -> None:
+    """Until the process is ended."""
+    config = ClusterConfig(
+        server=order.server, ca_file=order.ca_file, cert_file=order.cert_file, key_file=order.key_file
+    )
+    seconds = order.lease_seconds
+    async with Client(config, clock=SkewedClock(order.skew_seconds), request_timeout=seconds / 2) as client:
+        election = LeaderElection(
+            client,
+            order.name,
+            NAMESPACE,
+            order.identity,
+            lease_seconds=seconds,
+            renew_deadline=seconds * 2 / 3,
+            retry=seconds / 8,
+        )
+        manager = Manager(client, leader_election=election)
+        manager.add(Counting(manager.leader_client, order), leader_only=True)
+        with suppress(CoreError):
+            await manager.run()
+
+
+if __name__ == "__main__":
+    asyncio.run(stand(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Order)))
