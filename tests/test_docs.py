@@ -44,6 +44,13 @@ def test_every_page_is_reached_from_the_front() -> None:
     assert not missed
 
 
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_a_program_that_is_named_is_there(page: Path) -> None:
+    """What a page tells to run is called so."""
+    for program in re.findall(r"(?<![\w/.-])hack/[a-z][\w-]*", page.read_text()):
+        assert Path(program).exists(), f"{page}: {program}"
+
+
 def test_the_core_is_shown_by_an_example_that_runs() -> None:
     """`tests/integration/test_examples.py` runs the file; the page shows it as it is."""
     assert Path("examples/greeting.py").read_text() in Path("docs/core.md").read_text()

@@ -68,8 +68,7 @@ def _version(release: Release, bodies: list[Body]) -> Body:
                 "operatorframework.io/suggested-namespace": release.namespace,
                 "olm.skipRange": f"<{release.version}",
             },
-            # Where the images run: both are built from what exists for these.
-            "labels": {f"operatorframework.io/arch.{arch}": "supported" for arch in ("amd64", "arm64")},
+            "labels": {f"operatorframework.io/arch.{arch}": "supported" for arch in release.architectures},
         },
         "spec": {
             "displayName": "Kubernetes NMState",

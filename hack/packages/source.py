@@ -32,6 +32,8 @@ class Release:
     handler_image: str = "localhost/nmstate-k8s-handler:dev"
     namespace: str = NAMESPACE
     version: str = __version__
+    architectures: tuple[str, ...] = ("amd64",)
+    """Of the machines that the images are for."""
 
     @property
     def pinned(self) -> bool:

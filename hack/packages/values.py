@@ -128,7 +128,7 @@ VALUES = (
     ),
     Value(
         "nmstate.spec",
-        "The NMState's spec: see fields.md.",
+        "The NMState's spec, whose fields docs/reference/fields.md has.",
         _plain(schema(NMStateSpec)),
         default={},
     ),

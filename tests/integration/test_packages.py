@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -179,3 +180,17 @@ def test_install_yaml_can_be_applied_in_its_order(control_plane: ControlPlane) -
         assert "deployment.apps/nmstate-operator serverside-applied" in said
     left = [body for body in objects(Release()) if body["kind"] not in ("Namespace", "CustomResourceDefinition")]
     output(kubectl, "delete", "-f", "-", input=yaml.safe_dump_all(left), env=environment)
+
+
+BLOCK = re.compile(r"^```yaml\n(apiVersion: .*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["installation.md", "security.md"])
+def test_what_the_pages_tell_to_write_is_taken(page: str, control_plane: ControlPlane, crds: list[str]) -> None:
+    """Each object of a page, by a server that refuses unknown fields."""
+    environment = os.environ | {"KUBECONFIG": str(control_plane.kubeconfig)}
+    found = BLOCK.findall((ROOT / "docs" / page).read_text())
+    assert found
+    strictly = ("apply", "--dry-run=server", "--validate=strict", "-f", "-")
+    for text in found:
+        output(find_binary("kubectl"), *strictly, input=text, env=environment)
