@@ -14,7 +14,7 @@ from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import Conflict, Invalid, NotFound
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.domain.install.drift import holds
-from nmstate_k8s.domain.install.foreign import adoption, is_foreign, must_be_made_anew
+from nmstate_k8s.domain.install.foreign import adoption, is_foreign, is_owned, must_be_made_anew
 from nmstate_k8s.domain.install.stack import Manifest
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
@@ -57,22 +57,32 @@ class Installer:
 
     async def _taken_over(self, manifest: Manifest) -> Object | None:
         """What is there, with all that other programs set in it written down as ours."""
-        resource, (namespace, name) = manifest.resource, manifest.key
         try:
-            found = await self._client.get(resource, name, namespace)
+            found = await self._client.get(manifest.resource, manifest.key.name, manifest.key.namespace)
         except NotFound:
             return None
-        if not is_foreign(found):
-            return found
-        log.info("taking over from another program", object=str(manifest))
+        return await self._adopted(manifest, found) if is_foreign(found) else found
+
+    async def _adopted(self, manifest: Manifest, found: Object) -> Object:
+        log.info("taking over what others set", object=str(manifest))
+        resource, (namespace, name) = manifest.resource, manifest.key
         return await self._client.json_patch(resource, name, adoption(found), namespace=namespace)
 
     async def _apply(self, manifest: Manifest, found: Object | None) -> Object:
+        """Apply; where what others set does not go with what we ask for, that goes first, or the whole object."""
         try:
             return await self._client.apply(manifest.resource, manifest.body, field_manager=OPERATOR_MANAGER)
         except Invalid as error:
-            if found is None or not must_be_made_anew(error):
+            if found is None or not is_owned(found):
+                raise
+            log.warning("refused together with what others set", object=str(manifest), error=str(error))
+        fresh = await self._client.get(manifest.resource, found.name, found.namespace)
+        fresh = await self._adopted(manifest, fresh)
+        try:
+            return await self._client.apply(manifest.resource, manifest.body, field_manager=OPERATOR_MANAGER)
+        except Invalid as error:
+            if not must_be_made_anew(error):
                 raise
             log.warning("making anew what cannot be changed", object=str(manifest), error=str(error))
-        await self.remove(manifest.resource, found)
+        await self.remove(manifest.resource, fresh)
         return await self._client.apply(manifest.resource, manifest.body, field_manager=OPERATOR_MANAGER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,9 +39,11 @@ class Server:
     def __init__(self) -> None:
         self.objects: dict[tuple[Resource, Key], dict[str, Any]] = {}
         self.writes: list[str] = []
-        self.failures: dict[Resource, ApiError] = {}
-        self.heals = False
-        """A failure happens once."""
+        self.failures: dict[Resource, Iterator[ApiError]] = {}
+
+    def fail(self, resource: Resource, *errors: ApiError) -> None:
+        """Answer the next applies of a kind so."""
+        self.failures[resource] = iter(errors)
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         try:
@@ -59,14 +61,20 @@ class Server:
             self.objects[resource, key]["status"] = body["status"]
         else:
             self.writes.append(f"{resource.kind} {key}")
-            if error := self.failures.get(resource):
-                if self.heals:
-                    del self.failures[resource]
+            if error := next(self.failures.get(resource, iter(())), None):
                 raise error
             managers = [{"manager": field_manager, "operation": "Apply"}]
             applied = dict(body) | {"metadata": {"uid": str(key), **metadata, "managedFields": managers}}
             self.objects[resource, key] = self.objects.get((resource, key), {}) | applied
         return await self.get(resource, key.name, key.namespace)
+
+    async def json_patch(
+        self, resource: Resource, name: str, ops: Sequence[Mapping[str, Any]], *, namespace: str
+    ) -> Object:
+        self.writes.append(f"adopt {resource.kind} {Key(namespace, name)}")
+        *_, managed = ops
+        self.objects[resource, Key(namespace, name)]["metadata"]["managedFields"] = managed["value"]
+        return await self.get(resource, name, namespace)
 
     async def delete(self, resource: Resource, name: str, namespace: str = "", *, uid: str) -> None:
         self.writes.append(f"delete {name}")
@@ -193,7 +201,7 @@ async def test_a_refusal_is_told() -> None:
     """Degraded with the server's own words, and another try."""
     world = World()
     world.add("nmstate")
-    world.server.failures[DAEMONSETS] = Forbidden("daemonsets is forbidden: no", status=403, reason="Forbidden")
+    world.server.fail(DAEMONSETS, Forbidden("daemonsets is forbidden: no", status=403, reason="Forbidden"))
     with pytest.raises(Forbidden):
         await world.reconcile()
     assert world.phase() is NMStatePhase.ERROR
@@ -206,7 +214,7 @@ async def test_what_passes_by_itself_is_not_told() -> None:
     """A server that is busy or away does not make the installation Degraded."""
     world = World()
     world.add("nmstate")
-    world.server.failures[DAEMONSETS] = Unavailable("gone for a moment")
+    world.server.fail(DAEMONSETS, Unavailable("gone for a moment"))
     with pytest.raises(Unavailable):
         await world.reconcile()
     assert world.phase() is NMStatePhase.DEPLOYING
@@ -233,12 +241,37 @@ async def test_what_cannot_be_changed_is_made_anew() -> None:
     world.add("nmstate")
     await world.reconcile()
     world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]["spec"]["selector"] = {"matchLabels": {}}
-    world.server.failures[DAEMONSETS] = Invalid("spec.selector: field is immutable", status=422)
-    world.server.heals = True
+    world.server.fail(DAEMONSETS, *[Invalid("spec.selector: field is immutable", status=422)] * 2)
     await world.reconcile()
     name = "DaemonSet nmstate/nmstate-handler"
-    assert world.server.writes == [name, "delete nmstate-handler", name]
+    assert world.server.writes == [name, f"adopt {name}", name, "delete nmstate-handler", name]
     assert world.phase() is NMStatePhase.DEPLOYING
+
+
+@pytest.mark.asyncio
+async def test_what_others_set_gives_way_where_it_excludes_ours() -> None:
+    """An apply that is refused because of what is there is tried again, as the owner of all that is there."""
+    world = World()
+    world.add("nmstate")
+    await world.reconcile()
+    world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]["spec"]["selector"] = {"matchLabels": {}}
+    world.server.fail(DAEMONSETS, Invalid("a and b cannot be both set", status=422))
+    await world.reconcile()
+    name = "DaemonSet nmstate/nmstate-handler"
+    assert world.server.writes == [name, f"adopt {name}", name]
+
+
+@pytest.mark.asyncio
+async def test_what_is_wrong_in_itself_is_told() -> None:
+    """An object that the server refuses with and without what others set: Degraded, with the server's words."""
+    world = World()
+    world.add("nmstate")
+    await world.reconcile()
+    world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]["spec"]["selector"] = {"matchLabels": {}}
+    world.server.fail(DAEMONSETS, *[Invalid("spec.template: no", status=422)] * 2)
+    with pytest.raises(Invalid):
+        await world.reconcile()
+    assert world.phase() is NMStatePhase.ERROR
 
 
 @pytest.mark.asyncio

@@ -6,8 +6,8 @@ There are none of those here: nothing is garbage collected, no pod runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,10 +15,13 @@ import yaml
 
 from nmstate_k8s.api.conditions import NMStatePhase, nmstate_phase
 from nmstate_k8s.api.nmstate import NMState
+from nmstate_k8s.apps.run_operator import installation
 from nmstate_k8s.apps.settings import Environment, OperatorSettings
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import NotFound
+from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.install.kinds import SERVICE_ACCOUNTS
 from nmstate_k8s.domain.install.render import render
 from nmstate_k8s.domain.install.stack import Manifest, Stack
 from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, NMSTATES
@@ -41,7 +44,8 @@ def _path(body: dict[str, Any]) -> str:
     group = "/apis/" if "/" in body["apiVersion"] else "/api/"
     kind, metadata = body["kind"], body["metadata"]
     namespace = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
-    return f"{group}{body['apiVersion']}{namespace}/{kind.lower()}s/{metadata['name']}"
+    plural = f"{kind.lower().removesuffix('y')}ies" if kind.endswith("y") else f"{kind.lower()}s"
+    return f"{group}{body['apiVersion']}{namespace}/{plural}/{metadata['name']}"
 
 
 async def collect_garbage(admin: Client, nmstate: Object) -> None:
@@ -50,6 +54,23 @@ async def collect_garbage(admin: Client, nmstate: Object) -> None:
         if "ownerReferences" in manifest.body["metadata"]:
             with suppress(NotFound):
                 await admin.delete(manifest.resource, manifest.key.name, manifest.key.namespace)
+
+
+@asynccontextmanager
+async def operator(plane: ControlPlane, admin: Client) -> AsyncIterator[None]:
+    """An operator at work, as its own account."""
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    answer = await admin.request("POST", SERVICE_ACCOUNTS.path("nmstate-operator", "nmstate", "token"), request)
+    token = Object(answer).to_dict()["status"]["token"]
+    async with Client(plane.config_with_token(token)) as client:
+        manager = Manager(client, grace_seconds=5)
+        manager.add(installation(manager, SETTINGS))
+        running = asyncio.create_task(manager.run(signals=False))
+        try:
+            yield
+        finally:
+            manager.stop()
+            await running
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 20.0) -> T:

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
 
 from nmstate_k8s.api.conditions import NMStatePhase
 from nmstate_k8s.api.nmstate import NMState
-from nmstate_k8s.apps.run_operator import installation
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.manager import Manager
-from nmstate_k8s.core.objects import Object
-from nmstate_k8s.domain.install.kinds import CLUSTER_ROLES, NAMESPACES, SERVICE_ACCOUNTS
+from nmstate_k8s.domain.install.kinds import CLUSTER_ROLES, NAMESPACES
 from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from tests.integration.installkit import (
-    SETTINGS,
     apply_install_yaml,
     collect_garbage,
     create_nmstate,
@@ -31,6 +26,7 @@ from tests.integration.installkit import (
     in_phase,
     live,
     manifests,
+    operator,
     pods_run,
 )
 
@@ -53,23 +49,6 @@ async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
         for left in (await client.list(NMSTATES)).items:
             await client.delete(NMSTATES, left.name)
             await collect_garbage(client, left)
-
-
-@asynccontextmanager
-async def operator(plane: ControlPlane, admin: Client) -> AsyncIterator[None]:
-    """An operator at work, as its own account."""
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    answer = await admin.request("POST", SERVICE_ACCOUNTS.path("nmstate-operator", "nmstate", "token"), request)
-    token = Object(answer).to_dict()["status"]["token"]
-    async with Client(plane.config_with_token(token)) as client:
-        manager = Manager(client, grace_seconds=5)
-        manager.add(installation(manager, SETTINGS))
-        running = asyncio.create_task(manager.run(signals=False))
-        try:
-            yield
-        finally:
-            manager.stop()
-            await running
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,7 @@
 """Whether an object is as it ought to be.
 
-- What we ask for must be there with our values. What the server or others *added to maps* is theirs: defaults,
-  annotations, status.
+- What we ask for must be there with our values. What is *added to maps* is not seen here: it may be a default of the
+  server's (what others added is told by ``foreign``).
 - Lists are compared as wholes: one rule, container or variable more than we ask for is drift.
 """
 

@@ -45,7 +45,7 @@ class _Condition(Struct, frozen=True):
 
 
 class _DefinitionStatus(Struct, frozen=True):
-    conditions: tuple[_Condition, ...] = ()
+    conditions: tuple[_Condition, ...] | None = None
 
 
 class _Definition(Struct, frozen=True):
@@ -88,7 +88,7 @@ def _deployment(found: Object) -> str:
 
 
 def _definition(found: Object) -> str:
-    conditions = found.view(_Definition).status.conditions
+    conditions = found.view(_Definition).status.conditions or ()  # null for a moment
     established = any(one.type == "Established" and one.status == "True" for one in conditions)
     return "" if established else "not served yet"
 

@@ -20,7 +20,7 @@ from nmstate_k8s.domain.install.controller import deployment, disruption_budget,
 from nmstate_k8s.domain.install.handler import daemon_set
 from nmstate_k8s.domain.install.kinds import NAMESPACES
 from nmstate_k8s.domain.install.monitoring import monitoring
-from nmstate_k8s.domain.install.network import network_policy
+from nmstate_k8s.domain.install.network import network_policies
 from nmstate_k8s.domain.install.stack import Manifest, Stack
 from nmstate_k8s.domain.install.surroundings import UNKNOWN, Surroundings
 from nmstate_k8s.domain.kinds import CRDS, NMSTATES
@@ -33,7 +33,7 @@ def render(stack: Stack, around: Surroundings = UNKNOWN) -> tuple[Manifest, ...]
         _namespace(stack),
         *access(stack),
         *admission(stack),
-        network_policy(stack, around.api_ports),
+        *network_policies(stack, around.api_ports),
         deployment(stack, replicas(around.nodes, stack.spec.infra_tolerations)),
         disruption_budget(stack),
         daemon_set(stack),

@@ -19,10 +19,16 @@ def entry(manager: str, operation: str = "Update", subresource: str = "", **fiel
     return made | {"subresource": subresource} if subresource else made
 
 
-def written_by(*entries: dict[str, Any], owners: Any = OWNED) -> Object:
+OURS = entry("nmstate-operator", "Apply", **{"f:spec": {"f:a": {}}})
+SPEC = {"f:spec": {"f:template": {"f:spec": {"f:nodeSelector": {"f:no": {}}}}}}
+METADATA = {"f:metadata": {"f:annotations": {".": {}, "f:a": {}}}}
+RESTART = {"f:spec": {"f:template": METADATA}}
+
+
+def written_by(*entries: dict[str, Any], owners: Any = OWNED, kind: str = "DaemonSet") -> Object:
     """An object of these managers."""
     metadata = {"name": "x", "resourceVersion": "7", "ownerReferences": owners, "managedFields": list(entries)}
-    return Object.from_dict({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata})
+    return Object.from_dict({"apiVersion": "apps/v1", "kind": kind, "metadata": metadata})
 
 
 @pytest.mark.parametrize(
@@ -30,7 +36,18 @@ def written_by(*entries: dict[str, Any], owners: Any = OWNED) -> Object:
     [
         pytest.param(written_by(entry("manager")), True, id="written by another program"),
         pytest.param(written_by(entry("nmstate-operator")), True, id="ours by name, but not by apply"),
-        pytest.param(written_by(entry("manager"), entry("nmstate-operator", "Apply")), False, id="applied by us, too"),
+        pytest.param(written_by(OURS, entry("kubectl-edit", **SPEC)), True, id="somebody added to ours"),
+        pytest.param(written_by(OURS, entry("kubectl", **RESTART)), False, id="somebody restarted the pods"),
+        pytest.param(written_by(OURS, entry("kubectl", **METADATA)), False, id="somebody annotated it"),
+        pytest.param(written_by(OURS, entry("nmstate-controller", "Apply", **SPEC)), False, id="our controller added"),
+        pytest.param(written_by(OURS, entry("kube-controller-manager", **SPEC)), False, id="Kubernetes added"),
+        pytest.param(written_by(OURS, entry("nmstate-operator", **SPEC)), False, id="we, by another kind of patch"),
+        pytest.param(written_by(OURS, entry("hpa", subresource="scale", **SPEC)), False, id="a subresource"),
+        pytest.param(
+            written_by(OURS, entry("cloud", **SPEC), kind="MutatingWebhookConfiguration"),
+            False,
+            id="a cloud's exemption",
+        ),
         pytest.param(written_by(entry("kubectl"), owners=[]), False, id="no NMState's: a user's namespace, a CRD"),
     ],
 )
