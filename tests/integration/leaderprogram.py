@@ -14,7 +14,7 @@ import msgspec
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.clock import SystemClock
 from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import ApiError, CoreError
+from nmstate_k8s.core.errors import ApiError, NotLeader
 from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.objects import Resource
@@ -63,7 +63,8 @@ class Counting:
         while True:
             number += 1
             patch: dict[str, Any] = {"data": {"by": self._order.identity, "number": str(number)}}
-            with suppress(ApiError):  # the wire may be cut; the next number tells more
+            # The wire may be cut, or we woke too late and are about to be told: the next number tells more.
+            with suppress(ApiError, NotLeader):
                 await self._client.merge_patch(CONFIG_MAPS, self._order.name, patch, namespace=NAMESPACE)
             await asyncio.sleep(BETWEEN_WRITES)
 
@@ -86,8 +87,7 @@ async def stand(order: Order) -> None:
         )
         manager = Manager(client, leader_election=election)
         manager.add(Counting(manager.leader_client, order), leader_only=True)
-        with suppress(CoreError):
-            await manager.run()
+        await manager.run()
 
 
 if __name__ == "__main__":
