@@ -51,6 +51,15 @@ def test_a_program_that_is_named_is_there(page: Path) -> None:
         assert Path(program).exists(), f"{page}: {program}"
 
 
+def test_every_page_has_its_place_in_the_site() -> None:
+    """Once, in the navigation and on the first page; what mkdocs.yml names is there."""
+    text = Path("mkdocs.yml").read_text()
+    named = re.findall(r"^ *- ([\w/-]+\.md)$", text, re.MULTILINE)
+    there = {str(page.relative_to("docs")) for page in Path("docs").rglob("*.md")}
+    assert sorted(named) == sorted(there)
+    assert there - set(LINK.findall(Path("docs/index.md").read_text())) == {"index.md"}
+
+
 def test_the_core_is_shown_by_an_example_that_runs() -> None:
     """`tests/integration/test_examples.py` runs the file; the page shows it as it is."""
     assert Path("examples/greeting.py").read_text() in Path("docs/core.md").read_text()

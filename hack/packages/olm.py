@@ -104,7 +104,8 @@ def _permissions(bodies: list[Body], deployment: Body) -> Body:
     """The rules of the operator's account, which OLM makes itself."""
     account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
     home = deployment["metadata"]["namespace"]
-    near, far = [], [rule for body in _of(bodies, "ClusterRole") for rule in body["rules"]]
+    near: list[Body] = []
+    far = [rule for body in _of(bodies, "ClusterRole") for rule in body["rules"]]
     for body in _of(bodies, "Role"):
         (near if body["metadata"]["namespace"] == home else far).extend(body["rules"])
     return {

@@ -121,7 +121,7 @@ def _name(shape: inspect.Type, said: Json) -> str:
         return f"map of {_name(inner.value_type, said['additionalProperties'])}"
     if "enum" in said:
         return " or ".join(code(value) for value in said["enum"])
-    return {"date-time": "time"}.get(said.get("format", ""), said["type"])
+    return "time" if said.get("format") == "date-time" else str(said["type"])
 
 
 def _inner(shape: inspect.Type) -> inspect.Type:
