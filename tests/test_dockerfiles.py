@@ -42,3 +42,13 @@ def test_requirements_are_checked_by_hash(path: Path) -> None:
     """Nothing is installed from an index but what the lock file names, byte for byte."""
     for command in re.findall(r"pip install[^&]*", path.read_text()):
         assert "--require-hashes" in command or "--no-index" in command
+
+
+def test_the_compiler_of_libnmstate_is_checked_by_hash() -> None:
+    """Whoever could change it could change what runs as root on every node."""
+    text = (ROOT / "hack/wheel").read_text()
+    assert re.findall(r'"install".*\n.*"--require-hashes", "-r", LOCK', text)
+    pin, *hashes = (ROOT / "requirements/maturin.lock.txt").read_text().split()
+    assert re.fullmatch(r"maturin==\d+\.\d+\.\d+", pin)
+    assert any(word.startswith("--hash=sha256:") for word in hashes)
+    assert "--locked" in text  # and the crates that it compiles
