@@ -2,13 +2,15 @@
 
 A NodeNetworkState may have 200 kB. Of it, admission reads which interfaces there are and how they hang together,
 where addresses and default routes are, and what only a node that has it already may be told to keep: scripts and
-masked secrets. `slim_node_state` cuts one down to that before a cache keeps it.
+masked secrets. `slim_node_state` cuts one down to that before a cache keeps it. What a node reports is its own word:
+whatever it is, it neither fills the cache nor ends a judgement.
 """
 
 from __future__ import annotations
 
 __all__ = ["KnownNode", "known_nodes", "slim_node_state"]
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from nmstate_k8s.core.objects import Object
+from nmstate_k8s.core.objects import Object, ObjectMeta
 from nmstate_k8s.domain.desired.checks import Before
 from nmstate_k8s.domain.desired.members import interfaces_of, ports_of
 from nmstate_k8s.domain.desired.secrets import MASK
@@ -26,6 +28,9 @@ _MAIN_TABLE = 254
 _KEPT = frozenset({"name", "type", "state", "alt-names", "dispatch", "controller"})
 _BASED = ("vlan", "vxlan", "mac-vlan", "mac-vtap", "ipvlan", "macsec")
 _WITH_PORTS = ("bridge", "link-aggregation", "vrf")
+_NAME = re.compile(r"[\w.@:-]{1,64}")
+MAX_BYTES = 64 * 1024
+"""Of a state that is kept. One that is cut down and still larger says nothing."""
 
 
 class _Address(msgspec.Struct):
@@ -85,7 +90,8 @@ class KnownNode:
         having = [
             str(entry.get("name")) for entry in interfaces_of(self.state) if self.addresses & set(_addresses(entry))
         ]
-        yield from having or (str(route.get("next-hop-interface")) for route in _default_routes(self.state))
+        found = having or [str(route.get("next-hop-interface")) for route in _default_routes(self.state)]
+        yield from (name for name in found if _NAME.fullmatch(name))
 
 
 def known_nodes(nodes: Sequence[Object], states: Sequence[Object]) -> list[KnownNode]:
@@ -107,13 +113,15 @@ def _known(node: Object, state: Object | None) -> KnownNode:
 def slim_node_state(state: Object) -> Object:
     """The NodeNetworkState with only what this module reads."""
     whole = state.view(_State).status.current_state
-    slim = {
+    slim: dict[str, Any] = {
         "interfaces": [_slim(entry) for entry in interfaces_of(whole)],
         "routes": {"running": _default_routes(whole)},
     }
-    data = {"metadata": state.to_dict().get("metadata", {}), "status": {"currentState": slim}}
-    data["metadata"].pop("managedFields", None)
-    return state.with_raw(msgspec.json.encode(data))
+    if len(msgspec.json.encode(slim)) > MAX_BYTES:
+        slim = {}
+    meta = state.metadata
+    named = ObjectMeta(name=meta.name, uid=meta.uid, resource_version=meta.resource_version)
+    return state.with_raw(msgspec.json.encode({"metadata": named, "status": {"currentState": slim}}))
 
 
 def _slim(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,7 +160,7 @@ def _default_routes(state: Any) -> list[Mapping[str, Any]]:
         route
         for route in (running if isinstance(running, list) else ())
         if isinstance(route, Mapping)
-        and route.get("destination") in _DEFAULT
+        and str(route.get("destination")) in _DEFAULT
         and route.get("table-id", _MAIN_TABLE) == _MAIN_TABLE
     ]
 

@@ -49,7 +49,8 @@ class Before:
         """By name, other names included."""
         found: dict[str, Mapping[str, Any]] = {}
         for entry in interfaces_of(msgspec.json.decode(self.state) if self.state else {}):
-            for other in entry.get("alt-names") or ():
+            others = entry.get("alt-names")
+            for other in others if isinstance(others, list) else ():
                 found[str(other.get("name") if isinstance(other, Mapping) else other)] = entry
             found[str(entry.get("name"))] = entry
         return found

@@ -222,6 +222,32 @@ def test_a_state_cut_down_says_the_same() -> None:
     assert two.before.interfaces["eth1"]["dispatch"] == {"post-up": "x"}
 
 
+@pytest.mark.parametrize("nonsense", [None, 1, "x", [], ["x"], {}, {"x": 1}, [{"x": []}], [["x"]]])
+@pytest.mark.parametrize(
+    "key", ["name", "alt-names", "controller", "ipv4", "vlan", "bridge", "link-aggregation", "dispatch", "802.1x"]
+)
+def test_whatever_a_node_reports_ends_no_judgement(nonsense: Any, key: str) -> None:
+    """It is the node's own word. All of the policy is judged all the same."""
+    state = node_state(
+        "n1", {"name": "eth1", key: nonsense}, nonsense, routes={"running": [nonsense, {"destination": nonsense}]}
+    )
+    cut = slim_node_state(Object.from_dict(state, NODE_STATES)).to_dict()
+    for report in (state, {"kind": "NodeNetworkState", **cut}):
+        there = [other("theirs", eth1(mtu=1500)), node("n1", "192.0.2.7"), report]
+        assert (
+            len(judged(eth1(mtu=9000, dispatch={"post-activation": "x"}), others=there, allow_dispatch=True).warnings)
+            == 1
+        )
+        assert not judged(eth1(mttu=9000), others=there).allowed
+        assert not judged(eth1(dispatch={"post-activation": "x"}), others=there).allowed
+
+
+def test_a_large_report_is_not_kept() -> None:
+    """A thousand nodes must not fill the controller."""
+    names = [{"name": f"{number:0100}"} for number in range(10_000)]
+    assert len(slim_node_state(Object.from_dict(node_state("n1", *names), NODE_STATES)).raw) < 200
+
+
 # --- What nmstate skips -------------------------------------------------------------------------------------------
 
 
