@@ -1,4 +1,4 @@
-"""What the installed admission policies let through, on a real API server: by account, by node, by name."""
+"""What the installed admission policies let through, on a real API server: names and selectors of policies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import pytest_asyncio
 from nmstate_k8s.api.crd import KINDS, custom_resource_definition
 from nmstate_k8s.api.nmstate import NMStateSpec
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import ApiError, Forbidden, NotFound
+from nmstate_k8s.core.errors import ApiError
 from nmstate_k8s.core.objects import Object
-from nmstate_k8s.domain.install.kinds import SERVICE_ACCOUNTS
+from nmstate_k8s.domain.install.kinds import ADMISSION_POLICIES
 from nmstate_k8s.domain.install.render import render
 from nmstate_k8s.domain.install.stack import InstallSettings, Stack
-from nmstate_k8s.domain.kinds import CRDS, ENACTMENTS, NMSTATES, NODE_STATES, NODES, PODS, POLICIES
+from nmstate_k8s.domain.kinds import CRDS, NMSTATES, POLICIES
 from nmstate_k8s.testing.apiserver import ControlPlane
 
 pytestmark = pytest.mark.apiserver
@@ -54,85 +53,6 @@ async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 20.0)
             await asyncio.sleep(0.05)
 
 
-async def token(admin: Client, account: str, *, pod: Object | None = None) -> str:
-    """A token of a service account, bound to a pod if there is one."""
-    spec: dict[str, Any] = {"expirationSeconds": 3600}
-    if pod is not None:
-        spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
-    path = SERVICE_ACCOUNTS.path(account, "nmstate", "token")
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-    answer = await admin.request("POST", path, request)
-    return str(Object(answer).to_dict()["status"]["token"])
-
-
-async def a_node(admin: Client, name: str) -> Object:
-    """A Node with a handler pod on it."""
-    await admin.apply(NODES, {"metadata": {"name": name}}, field_manager="test")
-    spec = {
-        "nodeName": name,
-        "serviceAccountName": "nmstate-handler",
-        "containers": [{"name": "handler", "image": "handler:1"}],
-    }
-    return await admin.apply(
-        PODS, {"metadata": {"name": f"handler-{name}", "namespace": "nmstate"}, "spec": spec}, field_manager="test"
-    )
-
-
-@pytest.mark.asyncio
-async def test_a_node_writes_what_is_its_own(plane: ControlPlane, admin: Client) -> None:
-    """The token of a handler's pod writes the objects of its node; of another node, or without a node: refused."""
-    for node in ("node1", "node1.b"):
-        body = {"metadata": {"name": f"{node}.p", "labels": {"nmstate.io/node": node}}}
-        await admin.apply(ENACTMENTS, body, field_manager="test")
-    pod = await a_node(admin, "node1")
-    bound = plane.config_with_token(await token(admin, "nmstate-handler", pod=pod))
-    unbound = plane.config_with_token(await token(admin, "nmstate-handler"))
-
-    async def writes(config: ClusterConfig, node: str) -> list[str]:
-        """Which of the writes of a handler succeed."""
-        body = {"metadata": {"name": node}}
-        enactment = {"metadata": {"name": f"{node}.p"}, "status": {"policyGeneration": 1}}
-        done = []
-        async with Client(config) as client:
-            for what, write in (
-                ("state", client.apply(NODE_STATES, body, field_manager="nmstate-handler")),
-                (
-                    "state's status",
-                    client.apply(
-                        NODE_STATES,
-                        {**body, "status": {"handlerNmstateVersion": "2"}},
-                        field_manager="nmstate-handler",
-                        subresource="status",
-                    ),
-                ),
-                (
-                    "enactment's status",
-                    client.apply(ENACTMENTS, enactment, field_manager="nmstate-handler", subresource="status"),
-                ),
-            ):
-                with suppress(Forbidden, NotFound):
-                    await write
-                    done.append(what)
-        return done
-
-    async def enforced() -> bool:
-        return await writes(unbound, "node1") == []
-
-    assert await eventually(enforced)
-    assert await writes(bound, "node1") == ["state", "state's status", "enactment's status"]
-    assert await writes(bound, "node1.b") == []
-    async with Client(bound) as client:
-        for refused in (
-            client.merge_patch(ENACTMENTS, "node1.p", {"metadata": {"labels": {"nmstate.io/node": "node2"}}}),
-            client.delete(ENACTMENTS, "node1.p"),
-            client.delete(NODE_STATES, "node1"),
-            client.merge_patch(NODES, "node1", {"metadata": {"labels": {"a": "b"}}}),
-            client.list(PODS, "nmstate"),
-        ):
-            with pytest.raises(Forbidden):
-                await refused
-
-
 @pytest.mark.asyncio
 async def test_names_and_selectors_of_policies_are_labels(admin: Client) -> None:
     """Refused at `kubectl apply`, with the field: what could not be written as a label."""
@@ -150,3 +70,43 @@ async def test_names_and_selectors_of_policies_are_labels(admin: Client) -> None
     assert await refused("fine", zone="not a label value")
     assert not await refused("fine", zone="")
     assert not await refused("x" * 63)
+
+
+def without_rules(schema: Any) -> Any:
+    """A CRD as it was before values of selectors had to be label values."""
+    if isinstance(schema, dict):
+        rules = ("pattern", "x-kubernetes-validations")
+        return {key: without_rules(value) for key, value in schema.items() if key not in rules}
+    return [without_rules(each) for each in schema] if isinstance(schema, list) else schema
+
+
+@pytest.mark.asyncio
+async def test_what_a_policy_had_before_it_may_keep(admin: Client) -> None:
+    """One from before the installation can be changed, and its finalizers can come off."""
+    policies = next(kind for kind in KINDS if kind.plural == POLICIES.plural)
+    crd = custom_resource_definition(policies)
+    rules = await admin.get(ADMISSION_POLICIES, "nncp-validation-policy")
+    await admin.delete(ADMISSION_POLICIES, rules.name)
+    await admin.apply(CRDS, without_rules(crd), field_manager="test")
+    old = {"metadata": {"name": "old", "finalizers": ["x.io/y"]}, "spec": {"nodeSelector": {"zone": "-a-"}}}
+
+    async def created(name: str) -> bool:
+        with suppress(ApiError):
+            await admin.create(POLICIES, {**old, "metadata": {**old["metadata"], "name": name}}, dry_run=name != "old")
+            return True
+        return False
+
+    assert await eventually(lambda: created("old"))
+    body = {"metadata": {"name": rules.name}, "spec": rules.to_dict()["spec"]}
+    await admin.create(ADMISSION_POLICIES, body)
+
+    async def enforced() -> bool:
+        return not await created("another")
+
+    assert await eventually(enforced)
+    await admin.apply(CRDS, crd, field_manager="test")
+    await admin.merge_patch(POLICIES, "old", {"spec": {"maxUnavailable": 1}})
+    with pytest.raises(ApiError):
+        await admin.merge_patch(POLICIES, "old", {"spec": {"nodeSelector": {"zone": "-b-"}}})
+    await admin.merge_patch(POLICIES, "old", {"metadata": {"finalizers": []}})
+    await admin.delete(POLICIES, "old")

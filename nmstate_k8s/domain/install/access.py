@@ -47,7 +47,7 @@ class Rule:
 HANDLER = (
     Rule(GROUP, ("nodenetworkconfigurationenactments",), READ),
     Rule(GROUP, ("nodenetworkconfigurationenactments/status",), ("patch",)),
-    Rule(GROUP, ("nodenetworkstates",), (*READ, "create", "patch")),
+    Rule(GROUP, ("nodenetworkstates",), (*READ, "create")),
     Rule(GROUP, ("nodenetworkstates/status",), ("patch",)),
     Rule("", ("nodes",), READ),
 )

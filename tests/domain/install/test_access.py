@@ -50,7 +50,6 @@ def test_the_node_writes_results_only(rendered: Rendered) -> None:
     assert writes == {
         ("nodenetworkconfigurationenactments/status", "patch"),
         ("nodenetworkstates", "create"),
-        ("nodenetworkstates", "patch"),
         ("nodenetworkstates/status", "patch"),
     }
 
