@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Literal, TypeVar
@@ -163,9 +163,11 @@ def policy_conditions(
     generation: int,
     now: datetime,
     previous: Sequence[Condition] = (),
+    reason: str = "",
 ) -> tuple[Condition, ...]:
-    """The conditions of a policy in ``phase``, speaking of ``generation``."""
+    """The conditions of a policy in ``phase``, speaking of ``generation``; ``reason`` instead of the phase's own."""
     row = _POLICY[phase]
+    row = replace(row, reason=reason) if reason else row
     types = _with_kstatus(POLICY_TYPES, row)
     return _conditions(types, row, message, now=now, previous=previous, generation=generation)
 

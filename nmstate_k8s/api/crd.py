@@ -65,6 +65,10 @@ _STATUS = Column("Status", _true("type"))
 _REASON = Column("Reason", _true("reason"))
 _MESSAGE = Column("Message", _true("message"), priority=1)
 _AGE = Column("Age", ".metadata.creationTimestamp", "date", priority=1)
+_COUNTS = tuple(
+    Column(name, f".status.rollout.{name.lower()}", "integer", priority=1)
+    for name in ("Matching", "Ready", "Available", "Progressing", "Pending", "Failing")
+)
 
 # A new object is not yet what its controller made of it: kstatus reads generations that differ as "in progress".
 _UNSEEN = {"observedGeneration": -1}
@@ -101,7 +105,7 @@ KINDS = (
         plural="nodenetworkconfigurationpolicies",
         short_names=("nncp",),
         versions=(V1, V1BETA1),
-        columns=(_STATUS, _REASON, _MESSAGE, _AGE),
+        columns=(_STATUS, _REASON, *_COUNTS, _MESSAGE, _AGE),
         status_default=_UNSEEN,
         rules=(
             rule(

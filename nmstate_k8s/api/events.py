@@ -11,6 +11,7 @@ __all__ = [
     "EVENTS",
     "FOREIGN_CHECKPOINT",
     "FOREIGN_CHECKPOINT_ROLLED_BACK",
+    "POLICY_STANDSTILLS",
     "POLICY_TURNS",
     "RECONCILE_FAILED",
     "SECOND_NMSTATE",
@@ -79,6 +80,18 @@ POLICY_TURNS: Mapping[PolicyPhase, EventKind] = {
 }
 """What is told of a policy, by the phase that it has come to."""
 
+POLICY_STANDSTILLS: Mapping[str, EventKind] = {
+    each.reason: each
+    for each in (
+        _policy("PausedAtStep", "A step of the rollout is complete and soaks, or waits for its time or for somebody."),
+        _policy("RolloutPaused", "Somebody paused the rollout by annotation."),
+        _policy(
+            "ProgressDeadlineExceeded", "Nothing moved for too long; the note names nodes and stages.", warning=True
+        ),
+    )
+}
+"""What is told instead where a rollout stands still, by the reason of its condition."""
+
 RECONCILE_FAILED = _policy(
     "ReconcileFailed", "A node failed for good: once for each node, with its error.", warning=True
 )
@@ -102,6 +115,7 @@ SECOND_NMSTATE = EventKind(
 
 EVENTS = (
     *POLICY_TURNS.values(),
+    *POLICY_STANDSTILLS.values(),
     RECONCILE_FAILED,
     *ENACTMENT_TURNS.values(),
     FOREIGN_CHECKPOINT,

@@ -13,6 +13,10 @@ __all__ = [
     "POLICY_UID_ANNOTATION",
     "MUTATING_TIMESTAMP_ANNOTATION",
     "DESCRIPTION_ANNOTATION",
+    "PROMOTE_ANNOTATION",
+    "PAUSE_ANNOTATION",
+    "ABORT_ANNOTATION",
+    "CONTROL_PLANE_LABELS",
     "APP_LABEL",
     "APP",
     "APP_OPERATOR",
@@ -46,6 +50,13 @@ FORCE_REFRESH_LABEL = f"{GROUP}/force-nns-refresh"
 # On policies.
 MUTATING_TIMESTAMP_ANNOTATION = f"{GROUP}/webhook-mutating-timestamp"
 DESCRIPTION_ANNOTATION = "description"
+# What a user says of the rollout of a generation: its number is the value.
+PROMOTE_ANNOTATION = f"{GROUP}/rollout-promote"
+PAUSE_ANNOTATION = f"{GROUP}/rollout-pause"
+ABORT_ANNOTATION = f"{GROUP}/rollout-abort"
+
+# On Nodes, whatever the value: never two of them are at work at once.
+CONTROL_PLANE_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
 # On our pods.
 APP_LABEL = "app"

@@ -18,6 +18,7 @@ from msgspec import field
 from nmstate_k8s.api.conditions import Condition
 from nmstate_k8s.api.model import Model
 from nmstate_k8s.api.probes import Probes
+from nmstate_k8s.api.rollout import Budget
 from nmstate_k8s.api.scheduling import Affinity, Toleration
 from nmstate_k8s.api.schema import NodeSelector, describe
 
@@ -89,6 +90,7 @@ class NMStateSpec(Model, frozen=True):
         ),
     ] = None
     metrics_configuration: Annotated[MetricsConfiguration | None, describe("Where metrics are served.")] = None
+    rollout: Annotated[Budget | None, describe("What all policies together may do to the nodes.")] = None
     allow_dispatch: Annotated[
         bool,
         describe(

@@ -39,17 +39,21 @@ MEANINGS: Mapping[EnactmentPhase | PolicyPhase | NMStatePhase, Meaning] = {
     ),
     EnactmentPhase.AVAILABLE: Meaning("The node is as the policy says, and was probed."),
     EnactmentPhase.ABORTED: Meaning(
-        "As many other nodes have failed as maxUnavailable allows; this one was not begun.",
-        "the enactments whose failure was the reason",
+        "As many other nodes have failed as maxUnavailable allows, or one at a step of the rollout, or somebody aborted"
+        " the rollout; this one was not begun.",
+        "the enactments whose failure was the reason, or who aborted it",
     ),
     PolicyPhase.UNKNOWN: Meaning("Nothing is known yet: the policy is new, or was just edited."),
     PolicyPhase.IGNORED: Meaning("No node that runs a handler has the labels of the policy's nodeSelector."),
     PolicyPhase.DEGRADED: Meaning(
-        "At least one node failed or aborted.",
-        "`F/M nodes failed to configure`, and `, A nodes aborted configuration` where there are any",
+        "At least one node failed or aborted; or (reason `ProgressDeadlineExceeded`) nothing has moved for"
+        " progressDeadlineSeconds.",
+        "`F/M nodes failed to configure`, and `, A nodes aborted configuration` where there are any; or which nodes are"
+        " stuck, and at what",
     ),
     PolicyPhase.PROGRESSING: Meaning(
-        "Ready nodes are at work on the policy, or wait for it.",
+        "Ready nodes are at work on the policy, or wait for it; with reason `PausedAtStep` or `RolloutPaused` they wait"
+        " for a step of the rollout, or for somebody.",
         "`Policy is progressing X/R nodes finished`, and `, P pending` or `, N nodes ignored due to NotReady state`"
         " where there are any",
     ),

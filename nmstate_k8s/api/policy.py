@@ -11,6 +11,7 @@ from msgspec import field
 from nmstate_k8s.api.conditions import Condition
 from nmstate_k8s.api.model import Model, Time
 from nmstate_k8s.api.probes import Probes
+from nmstate_k8s.api.rollout import Rollout, RolloutStatus
 from nmstate_k8s.api.schema import IntOrString, NetworkState, NodeSelector, describe
 
 
@@ -45,6 +46,17 @@ class PolicySpec(Model, frozen=True):
             " nodes, rounded up and at least 1. When as many nodes have failed, the rest abort. Default: 50%."
         ),
     ] = None
+    rollout: Annotated[
+        Rollout | None, describe("Whether some nodes go first, and where the rollout stops for a look.")
+    ] = None
+    progress_deadline_seconds: Annotated[
+        int | None,
+        describe(
+            "After how many seconds without progress the policy is Degraded with reason ProgressDeadlineExceeded."
+            " The rollout itself goes on. 0: never. Default: 600.",
+            minimum=0,
+        ),
+    ] = None
     probes: Annotated[
         Probes | None,
         describe(
@@ -67,6 +79,7 @@ class PolicyStatus(Model, frozen=True):
             " enactments; then Ready, Reconciling and Stalled for tools that speak kstatus."
         ),
     ] = ()
+    rollout: Annotated[RolloutStatus | None, describe("How many nodes are where with the current generation.")] = None
     unavailable_node_count: Annotated[
         int | None,
         describe("How many nodes work on the policy or have failed. For readers of old: see the map."),

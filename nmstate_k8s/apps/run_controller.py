@@ -21,7 +21,7 @@ from nmstate_k8s.core.errors import ConfigError
 from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.tls import ServerTls
-from nmstate_k8s.domain.kinds import ENACTMENTS, NODES, PODS, POLICIES
+from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODES, PODS, POLICIES
 from nmstate_k8s.domain.policy.facts import slim_enactment, slim_node, slim_pod
 
 WORKERS = 4
@@ -33,8 +33,9 @@ def policies(manager: Manager, settings: ControllerSettings) -> tuple[Controller
     nodes = manager.informer(NODES, trim=slim_node)
     pods = manager.informer(PODS, namespace=settings.namespace, label_selector=HANDLER_SELECTOR, trim=slim_pod)
     enactments = manager.informer(ENACTMENTS, trim=slim_enactment)
-    world = World(manager.clock)
-    world.follow(nodes=nodes, pods=pods, enactments=enactments)
+    nmstates = manager.informer(NMSTATES)
+    world = World(manager.clock, own_node=settings.node)
+    world.follow(nodes=nodes, pods=pods, enactments=enactments, nmstates=nmstates)
 
     client, store = manager.leader_client, informer.store
     events = manager.event_recorder(CONTROLLER_MANAGER, settings.identity)
@@ -42,8 +43,17 @@ def policies(manager: Manager, settings: ControllerSettings) -> tuple[Controller
     status = Controller(
         "policystatus", PolicyStatusReconciler(client, store, world, events), workers=WORKERS, clock=manager.clock
     )
-    watch_policies(rollout, policies=informer, nodes=nodes, pods=pods, enactments=enactments, when=said_anew)
-    watch_policies(status, policies=informer, nodes=nodes, pods=pods, enactments=enactments)
+    for controller, when in ((rollout, said_anew), (status, None)):
+        watch_policies(
+            controller,
+            policies=informer,
+            nodes=nodes,
+            pods=pods,
+            enactments=enactments,
+            nmstates=nmstates,
+            world=world,
+            when=when,
+        )
     return rollout, status
 
 

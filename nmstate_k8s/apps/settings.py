@@ -110,10 +110,12 @@ class ControllerSettings:
     log_level: str
     metrics_address: str = ""
     """Empty: metrics are not served."""
+    node: str = ""
+    """The node that it runs on, the last one of a rollout; empty: not known."""
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> ControllerSettings:
-        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, HEALTH_ADDRESS, METRICS_ADDRESS and LOG_LEVEL."""
+        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, NODE_NAME, HEALTH_ADDRESS, METRICS_… and LOG_LEVEL."""
         env = environment or Environment()
         return cls(
             namespace=env.text("POD_NAMESPACE", env.text("HANDLER_NAMESPACE", "nmstate")),
@@ -121,4 +123,5 @@ class ControllerSettings:
             health_address=env.text("HEALTH_ADDRESS", ":8081"),
             log_level=log_level(env),
             metrics_address=env.text("METRICS_ADDRESS", ""),
+            node=env.text("NODE_NAME", ""),
         )

@@ -22,7 +22,7 @@ VARIABLES: Mapping[str, str] = {
     "NNCP_INITIAL_BACKOFF_SECONDS": "The delay before the second attempt of a node; it doubles from one to the next.",
     "NNCP_MAX_BACKOFF_SECONDS": "The longest delay between two attempts of a node.",
     "NNCP_MAX_RETRIES": "How often a node tries a generation of a policy before it has failed for good.",
-    "NODE_NAME": "The node that the handler runs on.",
+    "NODE_NAME": "The node that the pod runs on. The controller brings policies to its own node last.",
     "OPERATOR_NAMESPACE": "Where the operator runs, and its lease lies.",
     "POD_NAME": "Who this is: the holder of the lease, the reporting instance of events.",
     "POD_NAMESPACE": "Where the controller runs, and its lease lies.",

@@ -18,6 +18,7 @@ import structlog
 
 from nmstate_k8s.api.conditions import EnactmentPhase, enactment_conditions
 from nmstate_k8s.api.meta import CONTROLLER_MANAGER, POLICY_LABEL, POLICY_UID_ANNOTATION
+from nmstate_k8s.controllers.standing import own_enactments, standing_of
 from nmstate_k8s.controllers.world import CONFIRM_WITHIN, Matching, World
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.controller import Controller, Result
@@ -27,18 +28,31 @@ from nmstate_k8s.core.mappers import Mapper, label_value
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.predicates import Predicate, any_of, changed, generation_changed
 from nmstate_k8s.core.store import Store
+from nmstate_k8s.domain.enactment.gate import Gate
 from nmstate_k8s.domain.enactment.naming import enactment_labels, enactment_name
 from nmstate_k8s.domain.enactment.rollout import Create, Hold, Plan, plan
 from nmstate_k8s.domain.kinds import ENACTMENTS, POLICIES
-from nmstate_k8s.domain.policy.facts import EnactmentFacts, PolicyFacts, enactment_facts, node_facts, pod_node
+from nmstate_k8s.domain.policy.facts import (
+    EnactmentFacts,
+    PolicyFacts,
+    enactment_facts,
+    node_facts,
+    pod_node,
+    shared_limit,
+)
 from nmstate_k8s.domain.policy.facts import policy_facts as facts_of
+from nmstate_k8s.domain.policy.verbs import Verbs
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
 WRITES_AT_ONCE = 16
 
-said_anew: Final[Predicate] = any_of(generation_changed, changed(lambda obj: obj.metadata.deletion_timestamp))
-"""The policy says something else, or is going: its own status is no reason to plan."""
+said_anew: Final[Predicate] = any_of(
+    generation_changed,
+    changed(lambda obj: obj.metadata.deletion_timestamp),
+    changed(lambda obj: Verbs.of(obj.metadata.annotations, obj.metadata.generation)),
+)
+"""The policy says something else, is spoken to, or is going: its own status is no reason to plan."""
 
 T = TypeVar("T")
 
@@ -50,14 +64,22 @@ def watch_policies(
     nodes: Informer,
     pods: Informer,
     enactments: Informer,
+    nmstates: Informer,
+    world: World,
     when: Predicate | None = None,
 ) -> None:
     """What makes a policy worth a look; of the policy itself, the changes that pass `when`."""
+    own = label_value(POLICY_LABEL)
     every = _all_of(policies.store)
     controller.watch(policies, predicate=when)
     controller.watch(nodes, every, changed(_what_selects))
     controller.watch(pods, every, changed(pod_node))
-    controller.watch(enactments, label_value(POLICY_LABEL), changed(_what_is_reported))
+    controller.watch(
+        enactments,
+        lambda obj: [*own(obj), *(Key("", name) for name in world.wait_for_others)],
+        changed(_what_is_reported),
+    )
+    controller.watch(nmstates, every, changed(shared_limit))
 
 
 class PolicyReconciler:
@@ -73,17 +95,19 @@ class PolicyReconciler:
         await self._confirm(key.name)
         policy = self._policy(key)
         if policy is None:
+            self._world.wait_for_others.discard(key.name)
             await self._each(self._world.enactments(key.name), self._delete)
             return None
-        matching, todo = self._plan(policy)
+        matching, standing, todo = self._plan(policy)
         if todo:
             policy = await self._as_it_is(policy)
             if policy is None:
                 return None  # gone or going: the watch will tell
-            matching, todo = self._plan(policy)
-        await self._carry_out(policy, todo)
+            matching, standing, todo = self._plan(policy)
+        with self._world.admitting(policy.name, todo.admitted):
+            await self._carry_out(policy, todo)
         unconfirmed = CONFIRM_WITHIN if self._world.unconfirmed(policy.name) else None
-        return Result(requeue_after=_soonest(matching.recheck_after, unconfirmed))
+        return Result(requeue_after=_soonest(matching.recheck_after, standing.opens_in, unconfirmed))
 
     def _policy(self, key: Key) -> PolicyFacts | None:
         """The policy, unless it is gone or going."""
@@ -91,17 +115,25 @@ class PolicyReconciler:
         policy = facts_of(obj) if obj else None
         return None if policy is None or policy.deleting else policy
 
-    def _plan(self, policy: PolicyFacts) -> tuple[Matching, Plan]:
-        """The policy's nodes, and what is to be done."""
+    def _plan(self, policy: PolicyFacts) -> tuple[Matching, Gate, Plan]:
+        """The policy's nodes, where it stands with its steps, and what is to be done."""
         matching = self._world.matching(policy.name, policy.node_selector)
+        enactments = own_enactments(policy, matching.nodes, self._world)
+        standing = standing_of(policy, enactments, nodes=len(matching.nodes), now=self._client.clock.now())
         todo = plan(
             generation=policy.generation,
             policy_uid=policy.uid,
             max_unavailable=policy.max_unavailable,
             nodes=matching.nodes,
             enactments=self._world.enactments(policy.name),
+            gate=standing,
+            shared=self._world.shared(policy.name),
         )
-        return matching, todo
+        if todo.waits_for_others:
+            self._world.wait_for_others.add(policy.name)
+        else:
+            self._world.wait_for_others.discard(policy.name)
+        return matching, standing, todo
 
     async def _as_it_is(self, policy: PolicyFacts) -> PolicyFacts | None:
         """The policy by the API server's word, not the cache's; None: gone or going."""
@@ -130,7 +162,7 @@ class PolicyReconciler:
         log.info(
             "rollout goes on",
             generation=policy.generation,
-            admit=[each.node for each in todo.admit] + [each.node.name for each in todo.create if each.admitted],
+            admit=todo.admitted,
             created=len(todo.create),
             held=len(todo.hold),
             aborted=[each.enactment.node for each in todo.abort],

@@ -17,10 +17,12 @@ import msgspec
 import structlog
 
 from nmstate_k8s.api.conditions import EnactmentPhase, PolicyPhase, policy_conditions, policy_phase
-from nmstate_k8s.api.events import POLICY_TURNS, RECONCILE_FAILED
+from nmstate_k8s.api.events import POLICY_STANDSTILLS, POLICY_TURNS, RECONCILE_FAILED
 from nmstate_k8s.api.meta import CONTROLLER_MANAGER
 from nmstate_k8s.api.policy import PolicyStatus
+from nmstate_k8s.api.rollout import RolloutStatus
 from nmstate_k8s.controllers.pace import Pace
+from nmstate_k8s.controllers.standing import own_enactments, standing_of
 from nmstate_k8s.controllers.world import World
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.controller import Result
@@ -28,9 +30,10 @@ from nmstate_k8s.core.errors import Conflict, NotFound
 from nmstate_k8s.core.events import EventRecorder
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.store import Store
+from nmstate_k8s.domain.enactment.gate import Gate
 from nmstate_k8s.domain.kinds import POLICIES
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, PolicyFacts, policy_facts
-from nmstate_k8s.domain.policy.summary import Summary, summarise
+from nmstate_k8s.domain.policy.summary import Counts, Summary, overdue, summarise
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
@@ -50,6 +53,10 @@ class _Memory:
     told: frozenset[tuple[str, int]]
     """The enactments, by uid and generation, whose final failure was told by an event."""
     pace: Pace
+    mark: int
+    """Stands for all that moves a rollout."""
+    moved: float
+    """When that last changed, by the monotonic clock. A new leader begins anew: rather late than wrong."""
 
 
 class PolicyStatusReconciler:
@@ -70,20 +77,34 @@ class PolicyStatusReconciler:
             return None
         policy = policy_facts(obj)
         matching = self._world.matching(policy.name, policy.node_selector)
-        enactments = self._enactments(policy, matching.nodes)
-        summary = summarise(policy.generation, matching.nodes, enactments)
+        nodes = matching.nodes
+        enactments = own_enactments(policy, nodes, self._world)
+        standing = standing_of(policy, enactments, nodes=len(nodes), now=self._client.clock.now())
+        summary = summarise(policy.generation, nodes, enactments, standing)
         memory = self._memory(obj, policy, enactments)
+        memory = self._moved(policy, summary, enactments, memory)
         memory = self._memories[policy.name] = self._tell(obj, policy, enactments, memory)
-        wait = await self._write(obj, policy, summary, memory)
-        return Result(requeue_after=wait or matching.recheck_after)
+        left = self._left(policy, summary, memory)
+        if left is not None and left <= 0:
+            summary = overdue(summary, policy.generation, nodes, enactments, policy.progress_deadline)
+            left = None
+        wait = await self._write(obj, policy, summary, standing, memory)
+        return Result(requeue_after=_soonest(wait, matching.recheck_after, standing.opens_in, left))
 
-    def _enactments(self, policy: PolicyFacts, nodes: Mapping[str, object]) -> dict[str, EnactmentFacts]:
-        """The enactments of that very policy, by node."""
-        return {
-            each.node: each
-            for each in self._world.enactments(policy.name)
-            if each.node in nodes and each.policy_uid in ("", policy.uid)
-        }
+    def _moved(
+        self, policy: PolicyFacts, summary: Summary, enactments: Mapping[str, EnactmentFacts], memory: _Memory
+    ) -> _Memory:
+        """What moves a rollout: an edit, whatever an enactment says or is told; time, where it is to stand still."""
+        mark = hash((policy.generation, summary.reason, *sorted(map(_progress, enactments.values()))))
+        if mark == memory.mark and not summary.reason:
+            return memory
+        return replace(memory, mark=mark, moved=self._client.clock.monotonic())
+
+    def _left(self, policy: PolicyFacts, summary: Summary, memory: _Memory) -> float | None:
+        """Seconds until the progress deadline; None: there is none now."""
+        if not policy.progress_deadline or summary.phase is not PolicyPhase.PROGRESSING or summary.reason:
+            return None
+        return memory.moved + policy.progress_deadline - self._client.clock.monotonic()
 
     def _memory(self, obj: Object, policy: PolicyFacts, enactments: Mapping[str, EnactmentFacts]) -> _Memory:
         """What is remembered, or what the policy's own status says where nothing is (we have just come to lead)."""
@@ -97,7 +118,7 @@ class PolicyStatusReconciler:
         degraded = policy_phase(status.conditions) is PolicyPhase.DEGRADED
         known = degraded and status.observed_generation == policy.generation
         told = _failures(policy, enactments) if known else {}
-        return _Memory(policy.uid, version, status, frozenset(told), Pace())
+        return _Memory(policy.uid, version, status, frozenset(told), Pace(), 0, self._client.clock.monotonic())
 
     def _tell(
         self, obj: Object, policy: PolicyFacts, enactments: Mapping[str, EnactmentFacts], memory: _Memory
@@ -111,19 +132,23 @@ class PolicyStatusReconciler:
         return replace(memory, told=frozenset(failures))
 
     def _turned(self, obj: Object, summary: Summary) -> None:
-        """An event for a phase that the policy has come to."""
-        if summary.phase in POLICY_TURNS:
-            self._events.event(obj, *POLICY_TURNS[summary.phase].told(summary.message))
+        """An event for what the policy has come to."""
+        kind = POLICY_STANDSTILLS.get(summary.reason) or POLICY_TURNS.get(summary.phase)
+        if kind is not None:
+            self._events.event(obj, *kind.told(summary.message))
 
-    async def _write(self, obj: Object, policy: PolicyFacts, summary: Summary, memory: _Memory) -> float | None:
+    async def _write(
+        self, obj: Object, policy: PolicyFacts, summary: Summary, standing: Gate, memory: _Memory
+    ) -> float | None:
         """Write the status if it changed and its turn has come; else the seconds until then."""
         before = memory.status
-        wanted = _status(policy.generation, summary, before, self._client.clock.now())
+        wanted = _status(policy.generation, summary, standing, before, self._client.clock.now())
         if wanted == before:
             return None
         now = self._client.clock.monotonic()
         edited = before.observed_generation != policy.generation
-        wait = memory.pace.wait(now, urgent=policy_phase(before.conditions) is not summary.phase)
+        turned = edited or _turn(before) != _turn(wanted)
+        wait = memory.pace.wait(now, urgent=turned)
         if wait and not edited:
             return wait
         body = {"metadata": {"name": policy.name, "uid": policy.uid}, "status": wanted}
@@ -135,7 +160,7 @@ class PolicyStatusReconciler:
         self._memories[policy.name] = replace(
             memory, version=_version(answer), status=wanted, pace=memory.pace.written(now)
         )
-        if edited or policy_phase(before.conditions) is not summary.phase:
+        if turned:
             self._turned(obj, summary)
             log.info(
                 "policy has a new phase",
@@ -159,7 +184,33 @@ def _version(obj: Object) -> int:
     return int(obj.metadata.resource_version or 0)
 
 
-def _status(generation: int, summary: Summary, before: PolicyStatus, now: datetime) -> PolicyStatus:
+def _progress(each: EnactmentFacts) -> tuple[str, int, int, str, str]:
+    return each.node, each.admitted or 0, each.reported or 0, each.phase.value if each.phase else "", each.message
+
+
+def _turn(status: PolicyStatus) -> tuple[str, str]:
+    """The first condition that is True, and its reason."""
+    return next(((each.type, each.reason) for each in status.conditions if each.status == "True"), ("", ""))
+
+
+def _soonest(*seconds: float | None) -> float | None:
+    return min((each for each in seconds if each is not None), default=None)
+
+
+def _counts(counts: Counts, standing: Gate) -> RolloutStatus:
+    return RolloutStatus(
+        matching=counts.matching,
+        ready=counts.ready,
+        available=counts.available,
+        progressing=counts.working,
+        pending=counts.waiting,
+        failing=counts.failed,
+        aborted=counts.aborted or None,
+        step=standing.step or None,
+    )
+
+
+def _status(generation: int, summary: Summary, standing: Gate, before: PolicyStatus, now: datetime) -> PolicyStatus:
     """The whole status; equal to the one before where nothing is new."""
     unavailable = summary.counts.unavailable
     counts = {str(generation): unavailable}
@@ -169,8 +220,14 @@ def _status(generation: int, summary: Summary, before: PolicyStatus, now: dateti
     return PolicyStatus(
         observed_generation=generation,
         conditions=policy_conditions(
-            summary.phase, summary.message, generation=generation, now=now, previous=before.conditions
+            summary.phase,
+            summary.message,
+            generation=generation,
+            now=now,
+            previous=before.conditions,
+            reason=summary.reason,
         ),
+        rollout=_counts(summary.counts, standing),
         unavailable_node_count=unavailable,
         unavailable_node_count_map=counts,
         last_unavailable_node_count_update=counted,

@@ -4,6 +4,9 @@
 - **Read your own writes**: what we wrote counts at once, although the watch tells of it later. Otherwise a plan
   made in between could give one slot to two nodes. A write that the watch does not confirm for a while is
   ``unconfirmed``; whoever plans asks the API server for it, so that nothing here outlives the object.
+- **Policies share**: who is at work for whom is kept by node, and what a policy is about to admit counts before it is
+  written, so that two policies that are planned at once do not give one place to two nodes.
+- **Our own clock** says since when an enactment is in its phase, if we have seen it come to it; the node's, if not.
 - A node runs a handler while a handler pod is on it, and, if it has enactments, for a while longer: a handler
   that is replaced by a newer one takes nothing away.
 """
@@ -12,13 +15,23 @@ from __future__ import annotations
 
 __all__ = ["HANDLER_GRACE", "CONFIRM_WITHIN", "Matching", "World"]
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from nmstate_k8s.core.clock import SYSTEM_CLOCK, Clock
 from nmstate_k8s.core.informer import Event, Informer
 from nmstate_k8s.core.objects import Key, Object
-from nmstate_k8s.domain.policy.facts import EnactmentFacts, NodeFacts, enactment_facts, node_facts, pod_node
+from nmstate_k8s.domain.enactment.rollout import Shared
+from nmstate_k8s.domain.policy.facts import (
+    EnactmentFacts,
+    NodeFacts,
+    enactment_facts,
+    node_facts,
+    pod_node,
+    shared_limit,
+)
+from nmstate_k8s.domain.policy.maxunavailable import scaled
 from nmstate_k8s.domain.policy.selection import matches
 
 HANDLER_GRACE = 60.0
@@ -39,30 +52,51 @@ class Matching:
 class World:
     """Fed by informers and by what we write; read by the reconcilers."""
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, *, own_node: str = "") -> None:
+        self.wait_for_others: set[str] = set()
+        """Policies that go on when others have finished."""
         self._clock = clock
+        self._own_node = own_node
         self._started = clock.monotonic()
         self._nodes: dict[str, NodeFacts] = {}
         self._pods: dict[str, set[Key]] = {}
         self._left: dict[str, float] = {}
         self._enactments: dict[str, dict[str, EnactmentFacts]] = {}
         self._unconfirmed: dict[str, tuple[EnactmentFacts, float]] = {}
+        self._at_work: dict[str, set[str]] = {}
+        """Policies by the node that is at work for them."""
+        self._admitting: dict[str, frozenset[str]] = {}
+        """Nodes by the policy that is being brought to them."""
+        self._control_plane: set[str] = set()
+        self._shared: dict[Key, Object] = {}
 
-    def follow(self, *, nodes: Informer, pods: Informer, enactments: Informer) -> None:
+    def follow(self, *, nodes: Informer, pods: Informer, enactments: Informer, nmstates: Informer) -> None:
         """Be told of all changes. Before any controller is, so that it finds them here."""
         nodes.add_handler(self.on_node)
         pods.add_handler(self.on_pod)
         enactments.add_handler(self.on_enactment)
+        nmstates.add_handler(self.on_nmstate)
 
     # --- What happens ---------------------------------------------------------------------------------------
 
     def on_node(self, event: Event) -> None:
         """A Node changed."""
+        name = event.key.name
+        self._control_plane.discard(name)
         if event.new is None:
-            self._nodes.pop(event.key.name, None)
-            self._left.pop(event.key.name, None)
+            self._nodes.pop(name, None)
+            self._left.pop(name, None)
         else:
-            self._nodes[event.key.name] = node_facts(event.new)
+            facts = self._nodes[name] = node_facts(event.new)
+            if facts.control_plane:
+                self._control_plane.add(name)
+
+    def on_nmstate(self, event: Event) -> None:
+        """The installation changed."""
+        if event.new is None:
+            self._shared.pop(event.key, None)
+        else:
+            self._shared[event.key] = event.new
 
     def on_pod(self, event: Event) -> None:
         """A handler's pod changed."""
@@ -87,7 +121,7 @@ class World:
         if event.new is None:
             self._remove(facts)
         else:
-            self._put(facts)
+            self._put(self._dated(facts, seen=not event.initial))
 
     # --- What we did ------------------------------------------------------------------------------------------
 
@@ -96,7 +130,7 @@ class World:
         facts = enactment_facts(obj)
         known = self._enactments.get(facts.policy, {}).get(facts.name)
         if known is None or _older(known, facts):
-            self._put(facts)
+            self._put(self._dated(facts, seen=True))
             self._unconfirmed[facts.name] = (facts, self._clock.monotonic())
         return facts
 
@@ -116,6 +150,15 @@ class World:
             self._remove(facts)
         else:
             self.wrote(found)
+
+    @contextmanager
+    def admitting(self, policy: str, nodes: Iterable[str]) -> Iterator[None]:
+        """While the nodes are being admitted, they count as at work for the other policies."""
+        self._admitting[policy] = frozenset(nodes)
+        try:
+            yield
+        finally:
+            del self._admitting[policy]
 
     # --- What is asked ----------------------------------------------------------------------------------------
 
@@ -141,14 +184,54 @@ class World:
                     recheck = left if recheck is None else min(recheck, left)
         return Matching(nodes, recheck)
 
+    def shared(self, policy: str) -> Shared:
+        """What the policy must leave to others."""
+        busy = {node for node, policies in self._at_work.items() if policies - {policy}}
+        for other, nodes in self._admitting.items():
+            if other != policy:
+                busy |= nodes
+        return Shared(busy, self._control_plane, self._limit(), self._own_node)
+
+    def _limit(self) -> int | None:
+        """The budget of all policies, of the oldest NMState: the others are on their way out."""
+        oldest = min(self._shared.values(), key=_age, default=None)
+        said = shared_limit(oldest) if oldest else None
+        if said is None:
+            return None
+        return scaled(said, sum(name in self._pods for name in self._nodes))
+
+    def _dated(self, facts: EnactmentFacts, *, seen: bool) -> EnactmentFacts:
+        """Since when it is in its phase: by our own clock where we have seen it come to it, and never in the future."""
+        known = self._enactments.get(facts.policy, {}).get(facts.name)
+        if known and (known.uid, known.phase, known.reported) == (facts.uid, facts.phase, facts.reported):
+            return replace(facts, since=known.since)
+        now = self._clock.now()
+        return replace(facts, since=now if seen or facts.since is None else min(facts.since, now))
+
     def _put(self, facts: EnactmentFacts) -> None:
         self._enactments.setdefault(facts.policy, {})[facts.name] = facts
+        if facts.working:
+            self._at_work.setdefault(facts.node, set()).add(facts.policy)
+        else:
+            self._ended(facts)
 
     def _remove(self, facts: EnactmentFacts) -> None:
+        self._ended(facts)
         of_policy = self._enactments.get(facts.policy, {})
         of_policy.pop(facts.name, None)
         if not of_policy:
             self._enactments.pop(facts.policy, None)
+
+    def _ended(self, facts: EnactmentFacts) -> None:
+        policies = self._at_work.get(facts.node, set())
+        policies.discard(facts.policy)
+        if not policies:
+            self._at_work.pop(facts.node, None)
+
+
+def _age(obj: Object) -> tuple[float, str]:
+    made = obj.metadata.creation_timestamp
+    return (made.timestamp() if made else 0.0, obj.name)
 
 
 def _older(one: EnactmentFacts, other: EnactmentFacts) -> bool:

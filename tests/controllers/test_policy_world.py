@@ -1,5 +1,7 @@
 """What the controller knows of the cluster."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from nmstate_k8s.controllers.world import CONFIRM_WITHIN, HANDLER_GRACE, World
@@ -139,3 +141,73 @@ def test_an_answer_that_came_after_the_news_changes_nothing(world: World) -> Non
     world.on_enactment(Event(None, enactment("a", 9, admitted=2)))
     world.confirm(facts, None)
     assert [each.admitted for each in world.enactments("p")] == [2]
+
+
+def test_nodes_at_work_for_other_policies_are_what_must_be_left_to_them(world: World) -> None:
+    """From the moment that they are about to be admitted, until they have ended."""
+    assert not world.shared("p").busy
+    world.on_enactment(Event(None, enactment("a", 1, admitted=1)))
+    assert not world.shared("p").busy
+    assert world.shared("another").busy == {"a"}
+    with world.admitting("third", ["b"]):
+        assert world.shared("p").busy == {"b"}
+        assert world.shared("third").busy == {"a"}
+    world.on_enactment(Event(enactment("a", 1, admitted=1), None))
+    assert not world.shared("another").busy
+
+
+def test_the_budget_is_the_oldest_nmstates_and_of_nodes_that_run_a_handler(world: World) -> None:
+    """A second NMState is about to be deleted."""
+
+    def nmstate(name: str, day: int, limit: int | str | None) -> Object:
+        spec = {"rollout": {"maxUnavailable": limit}} if limit is not None else {}
+        made = f"2026-01-{day:02}T00:00:00Z"
+        return Object.from_dict({"metadata": {"name": name, "creationTimestamp": made}, "spec": spec})
+
+    assert world.shared("p").limit is None
+    for name in "bcd":
+        world.on_node(Event(None, node(name)))
+        world.on_pod(Event(None, pod(name)))
+    world.on_node(Event(None, node("without")))
+    world.on_nmstate(Event(None, nmstate("second", 2, 1)))
+    assert world.shared("p").limit == 1
+    world.on_nmstate(Event(None, nmstate("first", 1, "30%")))
+    assert world.shared("p").limit == 2
+    world.on_nmstate(Event(nmstate("first", 1, "30%"), nmstate("first", 1, None)))
+    assert world.shared("p").limit is None
+    world.on_nmstate(Event(nmstate("first", 1, None), None))
+    assert world.shared("p").limit == 1
+
+
+def test_nodes_of_the_control_plane_are_known_by_their_labels(world: World) -> None:
+    """As long as they have them."""
+    label = "node-role.kubernetes.io/control-plane"
+    world.on_node(Event(None, Object.from_dict({"metadata": {"name": "m", "uid": "m", "labels": {label: ""}}})))
+    assert world.shared("p").control_plane == {"m"}
+    world.on_node(Event(None, node("m")))
+    assert not world.shared("p").control_plane
+
+
+def available(version: int, since: str) -> Object:
+    """An enactment that says since when it is Available, by its node's clock."""
+    condition = {"type": "Available", "status": "True", "reason": "R", "lastTransitionTime": since}
+    status = {"policyGeneration": 1, "conditions": [condition]}
+    return Object.from_dict({**enactment("a", version, admitted=1).to_dict(), "status": status})
+
+
+def test_since_when_a_node_is_available_is_told_by_our_own_clock(world: World, hand: Hand) -> None:
+    """Where we saw it come to it; of what was so before we came its node tells, but never that it will be."""
+    ahead, behind = "2027-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
+    world.on_enactment(Event(None, available(5, behind), initial=True))
+    assert [each.since for each in world.enactments("p")] == [datetime(2025, 1, 1, tzinfo=UTC)]
+    world.on_enactment(Event(None, available(6, ahead), initial=True))
+    world.on_enactment(Event(None, enactment("a", 7, admitted=2)))
+    world.on_enactment(Event(None, available(8, ahead)))
+    seen = hand.now()
+    assert [each.since for each in world.enactments("p")] == [seen]
+    hand.time += 60
+    world.on_enactment(Event(None, available(9, behind)))
+    assert [each.since for each in world.enactments("p")] == [seen]
+    world.on_enactment(Event(available(9, behind), None))
+    world.on_enactment(Event(None, available(10, ahead), initial=True))
+    assert [each.since for each in world.enactments("p")] == [hand.now()]

@@ -36,9 +36,19 @@ class Story:
     def policy(self, uid: str = "u", **spec: Any) -> None:
         """The policy's next generation."""
         self.generation += 1
-        metadata = {"name": "p", "uid": uid, "generation": self.generation}
         spec.setdefault("desiredState", {"generation": self.generation})
-        self.tell("NodeNetworkConfigurationPolicy", {"metadata": metadata, "spec": spec})
+        self.spec, self.uid = spec, uid
+        self.words()
+
+    def words(self, **words: str) -> None:
+        """What users say of the policy's rollout."""
+        annotations = {f"nmstate.io/rollout-{verb}": value for verb, value in words.items()}
+        metadata = {"name": "p", "uid": self.uid, "generation": self.generation, "annotations": annotations}
+        self.tell("NodeNetworkConfigurationPolicy", {"metadata": metadata, "spec": self.spec})
+
+    def budget(self, limit: int | str | None) -> None:
+        """The NMState's."""
+        self.tell("NMState", {"metadata": {"name": "nmstate"}, "spec": {"rollout": {"maxUnavailable": limit}}})
 
     def enactment(self, node: str, phase: str = "", **fields: Any) -> None:
         """An enactment: admitted to, reported, uid, policy_uid, name, desired, message, what."""
@@ -173,6 +183,89 @@ def test_who_waits_says_why() -> None:
     story = Story("a")
     story.enactment("a", "Pending", reported=1, message="")
     assert story.broken == ["a wait has a reason"]
+
+
+CONTROL_PLANE = {"node-role.kubernetes.io/control-plane": ""}
+
+
+def test_two_nodes_of_the_control_plane_at_once_are_found() -> None:
+    """Whatever maxUnavailable says."""
+    story = Story("w", maxUnavailable="100%")
+    for name in ("m1", "m2"):
+        story.node(name, **CONTROL_PLANE)
+    story.at += 10
+    story.enactment("m1", admitted=1)
+    story.enactment("w", admitted=1)
+    assert story.broken == []
+    story.enactment("m2", admitted=1)
+    assert story.broken == ["control plane"]
+
+
+def test_more_nodes_than_all_policies_share_are_found() -> None:
+    """A budget that was given out a moment ago may not be known yet."""
+    story = Story("a", "b", "c", maxUnavailable="100%")
+    story.budget(1)
+    story.enactment("a", admitted=1)
+    story.enactment("b", admitted=1)
+    assert story.broken == []
+    story.at += 10
+    story.enactment("c", admitted=1)
+    assert story.broken == ["budget"]
+
+
+STEPS = {"steps": [{"nodes": 1, "pause": {}}, {"percent": 50, "pause": {"duration": "60s"}}], "soakSeconds": 10}
+
+
+def test_a_node_that_begins_before_its_step_is_found() -> None:
+    """Before the canary is Available, before it is promoted, before its time is over."""
+    story = Story("a", "b", "c", "d", maxUnavailable="100%", rollout=STEPS)
+    story.at += 10
+    story.enactment("a", admitted=1)
+    story.enactment("b", admitted=1)
+    story.enactment("b", admitted=1, what="DELETED")
+    story.enactment("a", "Available", admitted=1)
+    story.at += 100
+    story.enactment("b", admitted=1)
+    assert story.broken == ["steps", "steps"]
+    story.words(promote="1/1")
+    story.enactment("b", "Available", admitted=1)
+    story.at += 60
+    story.enactment("c", admitted=1)
+    assert story.broken == ["steps", "steps", "steps"]
+    story.at += 10
+    story.enactment("d", admitted=1)
+    assert story.broken == ["steps", "steps", "steps"]
+
+
+@pytest.mark.parametrize("verb", ["pause", "abort"])
+def test_a_node_that_begins_though_somebody_stopped_the_rollout_is_found(verb: str) -> None:
+    """Not one that begins in the first moment; not in another generation."""
+    story = Story("a", "b", "c", maxUnavailable="100%")
+    story.words(**{verb: "1"})
+    story.enactment("a", admitted=1)
+    assert story.broken == []
+    story.at += 10
+    story.enactment("b", admitted=1)
+    assert story.broken == ["steps"]
+    story.policy(maxUnavailable="100%")
+    story.words(**{verb: "1"})
+    story.at += 10
+    story.enactment("c", admitted=2)
+    assert story.broken == ["steps"]
+
+
+def test_an_abort_has_a_cause_where_somebody_said_so_or_a_canary_failed() -> None:
+    """And only then."""
+    story = Story("a", "b", "c", maxUnavailable="100%", rollout=STEPS)
+    story.enactment("b", "Aborted", reported=1)
+    assert story.broken == ["aborted only with cause"]
+    story.enactment("a", "Failing", admitted=1)
+    story.enactment("c", "Aborted", reported=1)
+    assert len(story.broken) == 1
+    story = Story("a", maxUnavailable="100%")
+    story.words(abort="1")
+    story.enactment("a", "Aborted", reported=1)
+    assert story.broken == []
 
 
 def test_what_was_before_we_looked_is_not_judged() -> None:

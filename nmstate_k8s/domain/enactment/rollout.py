@@ -10,6 +10,11 @@ time.
   gone: its node may be at work still.
 - A node at work on an older generation is admitted to the newest at once: it keeps the slot that it has.
 - When as many nodes have failed as may be unavailable, those that wait abort. What is final stays.
+- A gate (`gate`) holds back those that have not begun: steps, pauses, an abort. A node at work on an older generation
+  that the gate does not let through finishes that one.
+- Never two nodes of the control plane at once, whatever the policy; and at most as many nodes as all policies share.
+  A node that is at work already, for another policy, takes no more of these.
+- The leader's own node comes last: who changes it may lose the leader.
 - Planning again after a plan was carried out asks for nothing more.
 
 Until its node is admitted to a generation, the controller writes an enactment's status (Pending, Aborted); from
@@ -18,17 +23,20 @@ then on until the end, the node does.
 
 from __future__ import annotations
 
-__all__ = ["Abort", "Create", "Hold", "Plan", "plan"]
+__all__ = ["Abort", "Create", "Hold", "Plan", "Shared", "plan"]
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 from nmstate_k8s.api.conditions import FINISHED, EnactmentPhase
+from nmstate_k8s.domain.enactment.gate import OPEN, Gate, begun
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, NodeFacts
 from nmstate_k8s.domain.policy.maxunavailable import scaled
 
 SETTLED = FINISHED | {EnactmentPhase.PENDING}
 NOT_READY = "Waiting for the node to become Ready"
+NEXT_STEP = "Waiting for the rollout's next step"
+OTHERS = "Waiting for nodes at work for other policies"
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,20 @@ class Abort:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What a policy must leave to others."""
+
+    busy: Set[str] = frozenset()
+    """Nodes at work for other policies."""
+    control_plane: Set[str] = frozenset()
+    """All nodes of the control plane."""
+    limit: int | None = None
+    """How many nodes may be at work for all policies together."""
+    last: str = ""
+    """The node that the leader runs on."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is to be written, and nothing where all is as it should be."""
 
@@ -66,9 +88,51 @@ class Plan:
     admit: tuple[EnactmentFacts, ...] = ()
     hold: tuple[Hold, ...] = ()
     abort: tuple[Abort, ...] = ()
+    waits_for_others: bool = False
+    """A node waits for what other policies are at."""
 
     def __bool__(self) -> bool:
         return bool(self.delete or self.create or self.admit or self.hold or self.abort)
+
+    @property
+    def admitted(self) -> list[str]:
+        """The nodes that are to begin."""
+        return [each.node for each in self.admit] + [each.node.name for each in self.create if each.admitted]
+
+
+ALONE = Shared()
+
+
+@dataclass
+class _Room:
+    """What is left for nodes that have not begun: used up as they are admitted."""
+
+    slots: int
+    fresh: int
+    at_work: set[str]
+    shared: Shared
+    missed: bool = field(default=False, init=False)
+
+    def take(self, node: NodeFacts) -> str | None:
+        """None: it may begin. Else why it waits; empty: for a slot."""
+        if not node.ready:
+            return NOT_READY
+        if self.fresh <= 0:
+            return NEXT_STEP
+        if self.slots <= 0:
+            return ""
+        if not self._among_others(node):
+            self.missed = True
+            return OTHERS
+        self.slots -= 1
+        self.fresh -= 1
+        self.at_work.add(node.name)
+        return None
+
+    def _among_others(self, node: NodeFacts) -> bool:
+        if node.control_plane and (self.at_work & self.shared.control_plane) - {node.name}:
+            return False
+        return self.shared.limit is None or node.name in self.at_work or len(self.at_work) < self.shared.limit
 
 
 def plan(
@@ -78,6 +142,8 @@ def plan(
     max_unavailable: int | str | None,
     nodes: Mapping[str, NodeFacts],
     enactments: Iterable[EnactmentFacts],
+    gate: Gate = OPEN,
+    shared: Shared = ALONE,
 ) -> Plan:
     """The plan for a policy with the matching ``nodes`` (by name) and all ``enactments`` that bear its name."""
     kept: dict[str, EnactmentFacts] = {}
@@ -93,17 +159,47 @@ def plan(
             leaving.add(enactment.node)
     working = [each for each in kept.values() if each.working]
     failed = [each for each in kept.values() if each.phase_of(generation) is EnactmentPhase.FAILED]
-    waiting = [nodes[name] for name in sorted(nodes) if name not in leaving and _waits(kept.get(name), generation)]
+    waiting = [
+        nodes[name]
+        for name in sorted(nodes, key=lambda name: (name == shared.last, name))
+        if name not in leaving and _waits(kept.get(name), generation)
+    ]
     going = [each for each in obsolete if each.working or _failed(each, generation, policy_uid)]
     limit = scaled(max_unavailable, len(nodes))
-    moved_on = tuple(each for each in working if each.admitted != generation)
-    if len(failed) >= limit:
-        rest = _abort(waiting, kept, generation, failed, limit)
+    fresh = len(nodes) if gate.limit is None else gate.limit - sum(begun(each, generation) for each in kept.values())
+    moved_on = _move_on(working, generation, fresh)
+    if reason := _ends(failed, limit, gate):
+        rest = _abort(waiting, kept, generation, reason)
     else:
-        rest = _admit(waiting, kept, generation, slots=limit - len(working) - len(failed) - len(going))
+        at_work = {*shared.busy, *(each.node for each in working), *(each.node for each in going if each.working)}
+        slots = limit - len(working) - len(failed) - len(going)
+        rest = _admit(waiting, kept, generation, _Room(slots, fresh - len(moved_on), at_work, shared))
     return Plan(
-        delete=tuple(obsolete), create=rest.create, admit=moved_on + rest.admit, hold=rest.hold, abort=rest.abort
+        delete=tuple(obsolete),
+        create=rest.create,
+        admit=moved_on + rest.admit,
+        hold=rest.hold,
+        abort=rest.abort,
+        waits_for_others=rest.waits_for_others,
     )
+
+
+def _move_on(working: Iterable[EnactmentFacts], generation: int, fresh: int) -> tuple[EnactmentFacts, ...]:
+    """Nodes at work on an older generation that go straight on to this one."""
+    behind = sorted((each for each in working if each.admitted != generation), key=lambda each: each.node)
+    return tuple(behind[: max(0, fresh)])
+
+
+def _ends(failed: Sequence[EnactmentFacts], limit: int, gate: Gate) -> str:
+    """Why the rest is to abort; empty: it is not."""
+    if gate.abort:
+        return gate.abort
+    names = ", ".join(sorted(each.name for each in failed))
+    if len(failed) >= limit:
+        return f"{names} failed, and maxUnavailable allows no more than {limit} unavailable"
+    if failed and gate.canary:
+        return f"{names} failed at step {gate.step} of the rollout"
+    return ""
 
 
 def _failed(enactment: EnactmentFacts, generation: int, policy_uid: str) -> bool:
@@ -126,38 +222,28 @@ def _waits(enactment: EnactmentFacts | None, generation: int) -> bool:
     return phase not in FINISHED or adopted
 
 
-def _admit(waiting: Iterable[NodeFacts], kept: Mapping[str, EnactmentFacts], generation: int, slots: int) -> Plan:
-    """Ready nodes as far as there are slots, by name; the others are told that they wait."""
+def _admit(waiting: Iterable[NodeFacts], kept: Mapping[str, EnactmentFacts], generation: int, room: _Room) -> Plan:
+    """Ready nodes as far as there is room, in their order; the others are told that they wait."""
     create, admit, hold = [], [], []
     for node in waiting:
         enactment = kept.get(node.name)
-        admitted = node.ready and slots > 0
-        slots -= admitted
-        why = "" if node.ready else NOT_READY
+        why = room.take(node)
         if enactment is None:
-            create.append(Create(node, admitted, why))
-        elif admitted:
+            create.append(Create(node, why is None, why or ""))
+        elif why is None:
             admit.append(enactment)
         elif enactment.phase_of(generation) not in SETTLED:
             hold.append(Hold(enactment, why))
-    return Plan(create=tuple(create), admit=tuple(admit), hold=tuple(hold))
+    return Plan(create=tuple(create), admit=tuple(admit), hold=tuple(hold), waits_for_others=room.missed)
 
 
-def _abort(
-    waiting: Iterable[NodeFacts],
-    kept: Mapping[str, EnactmentFacts],
-    generation: int,
-    failed: Iterable[EnactmentFacts],
-    limit: int,
-) -> Plan:
+def _abort(waiting: Iterable[NodeFacts], kept: Mapping[str, EnactmentFacts], generation: int, reason: str) -> Plan:
     """Those that wait abort; a node without an enactment gets one first, to say so on."""
-    names = ", ".join(sorted(each.name for each in failed))
-    reason = f"aborted because {names} failed, and maxUnavailable allows no more than {limit} unavailable"
     create, abort = [], []
     for node in waiting:
         enactment = kept.get(node.name)
         if enactment is None:
             create.append(Create(node, admitted=False))
         elif enactment.phase_of(generation) not in FINISHED:
-            abort.append(Abort(enactment, f"enactment {enactment.name} {reason}"))
+            abort.append(Abort(enactment, f"enactment {enactment.name} aborted because {reason}"))
     return Plan(create=tuple(create), abort=tuple(abort))

@@ -147,6 +147,7 @@ def _container(stack: Stack) -> Body:
         "env": [
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
+            field("NODE_NAME", "spec.nodeName"),
             *variables(_environment(stack.spec, stack.namespace)),
         ],
         "ports": _ports(stack.spec),

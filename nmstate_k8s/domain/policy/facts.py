@@ -8,6 +8,7 @@ made of before a cache keeps them (``slim_node``, ``slim_enactment``, ``slim_pod
 from __future__ import annotations
 
 __all__ = [
+    "DEFAULT_PROGRESS_DEADLINE",
     "EnactmentFacts",
     "NodeFacts",
     "PolicyFacts",
@@ -16,6 +17,7 @@ __all__ = [
     "pod_node",
     "pod_ready",
     "policy_facts",
+    "shared_limit",
     "slim_enactment",
     "slim_node",
     "slim_pod",
@@ -23,12 +25,18 @@ __all__ = [
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
 from nmstate_k8s.api.conditions import FINISHED, Condition, EnactmentPhase, enactment_phase
-from nmstate_k8s.api.meta import NODE_LABEL, POLICY_LABEL, POLICY_UID_ANNOTATION
+from nmstate_k8s.api.meta import CONTROL_PLANE_LABELS, NODE_LABEL, POLICY_LABEL, POLICY_UID_ANNOTATION
+from nmstate_k8s.api.rollout import Budget, Rollout
 from nmstate_k8s.core.objects import Object, ObjectMeta
+from nmstate_k8s.domain.policy.verbs import NOTHING_SAID, Verbs
+
+DEFAULT_PROGRESS_DEADLINE = 600
+"""Seconds without progress after which a policy is Degraded; that of a Deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,11 @@ class NodeFacts:
     uid: str = ""
     ready: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def control_plane(self) -> bool:
+        """Whether it is one of the control plane."""
+        return any(name in self.labels for name in CONTROL_PLANE_LABELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,10 @@ class PolicyFacts:
     desired_state: msgspec.Raw
     capture: msgspec.Raw
     probes: msgspec.Raw | None = None
+    rollout: Rollout | None = None
+    verbs: Verbs = NOTHING_SAID
+    progress_deadline: int = DEFAULT_PROGRESS_DEADLINE
+    """Seconds; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,8 @@ class EnactmentFacts:
     """The generation in its status."""
     phase: EnactmentPhase | None = None
     message: str = ""
+    since: datetime | None = None
+    """When it came to this phase."""
     deleting: bool = False
 
     @property
@@ -120,6 +139,8 @@ class _PolicySpec(msgspec.Struct, rename="camel"):
     desired_state: msgspec.Raw = msgspec.Raw(b"null")
     capture: msgspec.Raw = msgspec.Raw(b"{}")
     probes: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    rollout: Rollout | None = None
+    progress_deadline_seconds: int | None = None
 
 
 class _Policy(msgspec.Struct):
@@ -146,6 +167,14 @@ class _Node(msgspec.Struct):
     status: _Readiness = msgspec.field(default_factory=_Readiness)
 
 
+class _NMStateSpec(msgspec.Struct):
+    rollout: Budget | None = None
+
+
+class _NMState(msgspec.Struct):
+    spec: _NMStateSpec = msgspec.field(default_factory=_NMStateSpec)
+
+
 class _PodSpec(msgspec.Struct, rename="camel"):
     node_name: str = ""
 
@@ -159,6 +188,7 @@ class _Pod(msgspec.Struct):
 def policy_facts(obj: Object) -> PolicyFacts:
     """The facts of a NodeNetworkConfigurationPolicy."""
     spec = obj.view(_Policy).spec
+    deadline = spec.progress_deadline_seconds
     return PolicyFacts(
         name=obj.name,
         uid=obj.uid,
@@ -169,6 +199,9 @@ def policy_facts(obj: Object) -> PolicyFacts:
         desired_state=spec.desired_state,
         capture=spec.capture,
         probes=None if spec.probes is msgspec.UNSET else spec.probes,
+        rollout=spec.rollout,
+        verbs=Verbs.of(obj.metadata.annotations, obj.metadata.generation),
+        progress_deadline=DEFAULT_PROGRESS_DEADLINE if deadline is None else deadline,
     )
 
 
@@ -178,6 +211,7 @@ def enactment_facts(obj: Object) -> EnactmentFacts:
     view = obj.view(_Enactment)
     status = view.status or _Status()
     phase = enactment_phase(status.conditions)
+    true = next((each for each in status.conditions if each.status == "True"), None)
     return EnactmentFacts(
         name=meta.name,
         node=_node_of(meta),
@@ -189,6 +223,7 @@ def enactment_facts(obj: Object) -> EnactmentFacts:
         reported=status.policy_generation,
         phase=phase,
         message=next((each.message for each in status.conditions if each.status == "True" and each.message), ""),
+        since=true.last_transition_time if true else None,
         deleting=meta.deletion_timestamp is not None,
     )
 
@@ -202,6 +237,12 @@ def _node_of(meta: ObjectMeta) -> str:
 def node_facts(obj: Object) -> NodeFacts:
     """The facts of a Node."""
     return NodeFacts(name=obj.name, uid=obj.uid, ready=obj.view(_Node).status.ready, labels=obj.labels)
+
+
+def shared_limit(obj: Object) -> int | str | None:
+    """How many nodes an NMState lets be at work at once, for all policies together; None: it says nothing of it."""
+    budget = obj.view(_NMState).spec.rollout
+    return budget.max_unavailable if budget else None
 
 
 def pod_node(obj: Object) -> str:

@@ -8,13 +8,19 @@
 
 from __future__ import annotations
 
-__all__ = ["Counts", "Summary", "count", "summarise"]
+__all__ = ["Counts", "Summary", "count", "overdue", "summarise"]
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nmstate_k8s.api.conditions import FINISHED, EnactmentPhase, PolicyPhase
+from nmstate_k8s.domain.enactment.gate import OPEN, Gate
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, NodeFacts
+
+TOLD = 3
+"""How many nodes a message names."""
+WORDS = 120
+"""How long what a node says may be in it, in characters."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,11 @@ class Counts:
     """Holding a slot of the rollout."""
     unfinished: int = 0
     """Ready, and not finished."""
+
+    @property
+    def waiting(self) -> int:
+        """Nodes with all of it still before them, ready or not."""
+        return self.matching - self.finished - self.working
 
     @property
     def finished(self) -> int:
@@ -56,6 +67,8 @@ class Summary:
     phase: PolicyPhase
     message: str
     counts: Counts
+    reason: str = ""
+    """Instead of the phase's own; empty: that."""
 
 
 def count(generation: int, nodes: Mapping[str, NodeFacts], enactments: Mapping[str, EnactmentFacts]) -> Counts:
@@ -85,11 +98,67 @@ def count(generation: int, nodes: Mapping[str, NodeFacts], enactments: Mapping[s
     )
 
 
-def summarise(generation: int, nodes: Mapping[str, NodeFacts], enactments: Mapping[str, EnactmentFacts]) -> Summary:
-    """The policy's phase and message, from the matching ``nodes`` and their ``enactments``."""
+def summarise(
+    generation: int,
+    nodes: Mapping[str, NodeFacts],
+    enactments: Mapping[str, EnactmentFacts],
+    gate: Gate = OPEN,
+) -> Summary:
+    """The policy's phase and message, from the matching ``nodes`` and their ``enactments``.
+
+    A rollout that stands still by a step or by somebody's word (``gate``) says so, while nodes are left to come.
+    """
     counts = count(generation, nodes, enactments)
     phase, message = _first_rule(counts)
-    return Summary(phase, message, counts)
+    summary = Summary(phase, message, counts)
+    if phase is PolicyPhase.PROGRESSING and gate.reason and counts.waiting:
+        return replace(summary, message=f"{message}, {gate.message}", reason=gate.reason)
+    return summary
+
+
+def overdue(
+    summary: Summary,
+    generation: int,
+    nodes: Mapping[str, NodeFacts],
+    enactments: Mapping[str, EnactmentFacts],
+    deadline: int,
+) -> Summary:
+    """The summary of a rollout in which nothing has moved for ``deadline`` seconds: which nodes, and at what."""
+    stuck = [
+        _at_what(name, generation, enactments.get(name))
+        for name, node in sorted(nodes.items())
+        if _unfinished(generation, node, enactments.get(name))
+    ]
+    # Those at work first: they are what the others wait for.
+    stuck.sort(key=lambda each: each[0])
+    told = "; ".join(words for _, words in stuck[:TOLD]) + (f" and {len(stuck) - TOLD} more" if stuck[TOLD:] else "")
+    done = f"{summary.counts.finished}/{summary.counts.ready} nodes finished"
+    message = f"{done}, no progress for {deadline} s: {told}"
+    return replace(summary, phase=PolicyPhase.DEGRADED, reason="ProgressDeadlineExceeded", message=message)
+
+
+def _unfinished(generation: int, node: NodeFacts, enactment: EnactmentFacts | None) -> bool:
+    working = enactment is not None and enactment.working
+    phase = enactment.phase_of(generation) if enactment else None
+    return working or (node.ready and phase not in FINISHED)
+
+
+def _at_what(name: str, generation: int, enactment: EnactmentFacts | None) -> tuple[bool, str]:
+    """Whether a node waits, and its stage in words."""
+    phase = enactment.phase_of(generation) if enactment else None
+    if enactment is not None and enactment.working:
+        if phase is None:
+            return False, f"node {name} was admitted and has not begun"
+        return False, f"node {name} is {phase.value}: {_shortened(enactment.message)}"
+    if enactment is None or phase is None:
+        return True, f"node {name} has not been told to wait or begin"
+    return True, f"node {name} is {phase.value}: {_shortened(enactment.message)}"
+
+
+def _shortened(words: str) -> str:
+    """A node's words: one line, no longer than a part of a message may be."""
+    line = " ".join(words.split())
+    return line if len(line) <= WORDS else f"{line[: WORDS - 1]}…"
 
 
 def _first_rule(n: Counts) -> tuple[PolicyPhase, str]:

@@ -5,6 +5,9 @@ Judged at each write that lets a node begin (an admission):
 - **limit**: with it, no more nodes are at work or failed than the policy of that generation allows. Whatever is
   there counts, also enactments that are to go: until they are gone their nodes may be at work.
 - **ready**: a node that had no slot gets one only if it is Ready and selected.
+- **control plane**: no other node of the control plane is at work, for whatever policy.
+- **budget**: with it, no more nodes are at work for all policies together than the NMState allows.
+- **steps**: with it, no more nodes have begun than the policy's steps let, and nobody paused or aborted the rollout.
 - **one order**: the generation is one that the policy had, of that very policy, never an older one than before, not
   one that was overtaken long ago, and says what the policy said then.
 
@@ -24,13 +27,18 @@ It shares no code with what it checks. Feed it in the order of the versions, whi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nmstate_k8s.testing.rollout.lately import Lately
 from nmstate_k8s.testing.rollout.seen import SeenEnactment, SeenNode, SeenPolicy, allowed, selects
+from nmstate_k8s.testing.rollout.steps import most_begun
 
 __all__ = ["Checker", "Violation"]
+
+CLOCKS = 1.5
+"""Seconds by which a pause may seem to end too early: times in objects are whole seconds."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,12 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class _Was:
-    """How a node was until a moment; None: not there."""
+class _Ceased:
+    """An enactment was Available until a moment: the policy's uid and generation, and since when."""
 
     until: float
-    node: SeenNode | None
+    of: tuple[str, int]
+    since: float
 
 
 class Checker:
@@ -60,14 +69,25 @@ class Checker:
         self.lag = lag
         self.violations: list[Violation] = []
         self.admissions = 0
-        self.nodes: dict[str, SeenNode] = {}
+        self.lately = Lately(lag)
         self.policies: dict[str, SeenPolicy] = {}
         self.enactments: dict[str, dict[str, SeenEnactment]] = {}
         """By the policy's name, then by their own."""
         self._said: dict[tuple[str, int], Mapping[str, Any]] = {}
         """What each generation of each policy (by uid) said."""
         self._since: dict[tuple[str, int], float] = {}
-        self._earlier: dict[str, deque[_Was]] = {}
+        self.budget: Any = None
+        """How many nodes may be at work for all policies together; None: as many as like."""
+        self._budgets: deque[tuple[float, Any]] = deque()
+        """Earlier ones, and until when."""
+        self.promoted: dict[str, set[str]] = {}
+        """All promotions that were ever said, by the policy's uid."""
+        self._stopped: dict[tuple[str, int], float] = {}
+        """Since when a generation of a policy (by uid) is paused or aborted."""
+        self._told_to_abort: set[tuple[str, int]] = set()
+        self.available_since: dict[str, float] = {}
+        """By the enactment's uid, if it is Available in the generation that it reports."""
+        self._ceased: list[_Ceased] = []
         self._version = 0
 
     # --- What happens -----------------------------------------------------------------------------------------
@@ -82,24 +102,16 @@ class Checker:
         self._version = int(obj["metadata"]["resourceVersion"])
         gone = what == "DELETED"
         if kind == "Node":
-            self._see_node(SeenNode.of(obj), gone, at)
+            self.lately.see(SeenNode.of(obj), gone, at)
         elif kind == "NodeNetworkConfigurationPolicy":
             self._see_policy(SeenPolicy.of(obj), gone, at)
         elif kind == "NodeNetworkConfigurationEnactment":
             self._see_enactment(SeenEnactment.of(obj), gone, at, judge)
+        elif kind == "NMState":
+            self._budgets.append((at, self.budget))
+            self.budget = None if gone else (obj["spec"].get("rollout") or {}).get("maxUnavailable")
         else:
             raise ValueError(f"the rollout is not about a {kind}")
-
-    def _see_node(self, node: SeenNode, gone: bool, at: float) -> None:
-        before = self.nodes.get(node.name)
-        earlier = self._earlier.setdefault(node.name, deque())
-        earlier.append(_Was(at, before))
-        while earlier[0].until < at - self.lag:
-            earlier.popleft()
-        if gone:
-            self.nodes.pop(node.name, None)
-        else:
-            self.nodes[node.name] = node
 
     def _see_policy(self, policy: SeenPolicy, gone: bool, at: float) -> None:
         if gone:
@@ -108,10 +120,18 @@ class Checker:
         self.policies[policy.name] = policy
         self._said[policy.uid, policy.generation] = policy.spec
         self._since.setdefault((policy.uid, policy.generation), at)
+        self.promoted.setdefault(policy.uid, set()).add(policy.words.get("promote", ""))
+        if policy.said("pause") or policy.said("abort"):
+            self._stopped.setdefault((policy.uid, policy.generation), at)
+            if policy.said("abort"):
+                self._told_to_abort.add((policy.uid, policy.generation))
+        else:
+            self._stopped.pop((policy.uid, policy.generation), None)
 
     def _see_enactment(self, new: SeenEnactment, gone: bool, at: float, judge: bool) -> None:
         of_policy = self.enactments.setdefault(new.policy, {})
         before = of_policy.get(new.name)
+        self._date(before, None if gone else new, at)
         if gone:
             of_policy.pop(new.name, None)
             return
@@ -129,6 +149,17 @@ class Checker:
         if new.phase in ("Pending", "Aborted") and not new.why:
             self._broken("a wait has a reason", f"{new.name} is {new.phase} and does not say why")
 
+    def _date(self, before: SeenEnactment | None, new: SeenEnactment | None, at: float) -> None:
+        """Note since when it is Available, and until when it was."""
+        ended = [each and each.phase == "Available" and (each.uid, each.reported) for each in (before, new)]
+        if ended[0] == ended[1]:
+            return
+        if before is not None and ended[0]:
+            since = self.available_since.pop(before.uid)
+            self._ceased.append(_Ceased(at, (self._uid(before), before.reported or 0), since))
+        if new is not None and ended[1]:
+            self.available_since[new.uid] = at
+
     # --- The promises -----------------------------------------------------------------------------------------
 
     def _admission(self, old: SeenEnactment | None, new: SeenEnactment, at: float) -> None:
@@ -136,15 +167,66 @@ class Checker:
         generation, uid = new.admitted or 0, self._uid(new)
         self._one_order(old, new, at)
         spec = self._said.get((uid, generation))
-        if spec is None or (old is not None and old.at_work):
-            return  # told of above; or the node keeps the slot that it has
-        if not self._ever(new.node, at, lambda node: node is not None and node.ready and selects(spec, node)):
+        if spec is None:
+            return  # told of above
+        self._steps(new, spec, uid, at)
+        if old is not None and old.at_work:
+            return  # the node keeps the slot that it has
+        self._among_others(new, at)
+        if not self.lately.ever(new.node, at, lambda node: node.ready and selects(spec, node)):
             self._broken("ready", f"{new.name} was admitted: its node was not there, Ready and selected")
         taken = [each.name for each in self.enactments[new.policy].values() if self._counts(each, uid, generation)]
-        limit = allowed(spec, self._selected(spec, at, at_most=True))
+        limit = allowed(spec, self.lately.selected(spec, at)[-1])
         if len(taken) > limit:
             names = ", ".join(sorted(taken))
             self._broken("limit", f"{new.name} was admitted to {generation}, {limit} may be unavailable: {names}")
+
+    def _steps(self, new: SeenEnactment, spec: Mapping[str, Any], uid: str, at: float) -> None:
+        generation = new.admitted or 0
+        since = self._stopped.get((uid, generation))
+        if since is not None and at - since > self.lag:
+            self._broken("steps", f"{new.name} was admitted to {generation}, which somebody paused or aborted")
+        if not (spec.get("rollout") or {}).get("steps"):
+            return
+        own = [each for each in self.enactments[new.policy].values() if each.policy_uid in ("", uid)]
+        sure = [
+            each for each in own if each is new or self.lately.always(each.node, at, lambda node: selects(spec, node))
+        ]
+        begun = sum(each.admitted == generation or each.ended(generation) in ("Available", "Failing") for each in sure)
+        surely = sum(each.ended(generation) == "Available" for each in sure)
+        available = [self.available_since[each.uid] for each in own if each.ended(generation) == "Available"]
+        available += [
+            each.since for each in self._ceased if each.of == (uid, generation) and each.until >= at - self.lag
+        ]
+        promoted = self.promoted.get(uid, set())
+        most = max(
+            most_begun(spec, promoted, generation, nodes, sorted(available)[:known], at + CLOCKS)
+            for nodes in self.lately.selected(spec, at)
+            for known in range(surely, len(available) + 1)
+        )
+        if begun > most:
+            self._broken("steps", f"{new.name} was admitted to {generation} as number {begun}, {most} may have begun")
+
+    def _among_others(self, new: SeenEnactment, at: float) -> None:
+        busy = {each.node for of_policy in self.enactments.values() for each in of_policy.values() if each.at_work}
+        others = busy - {new.node}
+        control_plane = [
+            name for name in (new.node, *others) if self.lately.always(name, at, lambda node: node.control_plane)
+        ]
+        if control_plane[:1] == [new.node] and len(control_plane) > 1:
+            self._broken("control plane", f"{new.name} was admitted while {control_plane[1:]} is at work")
+        already = any(
+            each.node == new.node and each.at_work
+            for name, of_policy in self.enactments.items()
+            if name != new.policy
+            for each in of_policy.values()
+        )
+        budgets = [self.budget, *(said for until, said in self._budgets if until >= at - self.lag)]
+        if already or None in budgets:
+            return
+        most = max(allowed({"maxUnavailable": each}, self.lately.known) for each in budgets)
+        if len(busy) > most:
+            self._broken("budget", f"{new.name} was admitted, {most} may be at work: {', '.join(sorted(busy))}")
 
     @staticmethod
     def _counts(each: SeenEnactment, uid: str, generation: int) -> bool:
@@ -187,28 +269,13 @@ class Checker:
             return
         own = [each for each in self.enactments[new.policy].values() if each.policy_uid in ("", uid)]
         failed = [each for each in own if each.ended(generation) == "Failing"]
-        least = allowed(spec, min(len(own), self._selected(spec, at, at_most=False)))
-        if len(failed) < least:
+        least = allowed(spec, min(len(own), self.lately.selected(spec, at)[0]))
+        if failed and (spec.get("rollout") or {}).get("steps"):
+            return
+        if len(failed) < least and (uid, generation) not in self._told_to_abort:
             self._broken("aborted only with cause", f"{new.name}: {len(failed)} failed, {least} may be unavailable")
 
-    # --- What was so a moment ago -----------------------------------------------------------------------------
-
-    def _lately(self, name: str, at: float) -> Iterator[SeenNode | None]:
-        """How a node was in the last `lag` seconds."""
-        yield self.nodes.get(name)
-        for was in self._earlier.get(name, ()):
-            if was.until >= at - self.lag:
-                yield was.node
-
-    def _ever(self, name: str, at: float, holds: Callable[[SeenNode | None], bool]) -> bool:
-        return any(holds(node) for node in self._lately(name, at))
-
-    def _selected(self, spec: Mapping[str, Any], at: float, *, at_most: bool) -> int:
-        """How many nodes were selected: of late for a moment (at most), or all the time (at least)."""
-        some = any if at_most else all
-        return sum(
-            some(node is not None and selects(spec, node) for node in self._lately(name, at)) for name in self._earlier
-        )
+    # --- Small things -----------------------------------------------------------------------------------------
 
     def _uid(self, enactment: SeenEnactment) -> str:
         policy = self.policies.get(enactment.policy)

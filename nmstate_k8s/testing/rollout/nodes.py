@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from random import Random
 from typing import Any
 
+from nmstate_k8s.testing.clock import START
 from nmstate_k8s.testing.rollout.apimodel import ApiModel, Place
 
 __all__ = ["SimulatedNode"]
@@ -141,9 +143,9 @@ class SimulatedNode:
         now = self._server.objects.get(place.key)
         if now is None or now["metadata"]["uid"] != enactment["metadata"]["uid"]:
             return False
-        conditions = [
-            {"type": each, "status": str(each in true), "reason": reason, "message": "so it is"} for each in _TYPES
-        ]
+        since = (START + timedelta(seconds=asyncio.get_running_loop().time())).strftime("%Y-%m-%dT%H:%M:%SZ")
+        said = {"reason": reason, "message": "so it is", "lastTransitionTime": since}
+        conditions = [{"type": each, "status": str(each in true), **said} for each in _TYPES]
         status = {"conditions": conditions, POLICY_GENERATION: enactment["spec"][POLICY_GENERATION]}
         self._server.set_status(place, status)
         return True

@@ -25,7 +25,8 @@ LEASE = "nmstate-controller"
 class Replica:
     """A controller process, killed and started anew as often as wished."""
 
-    def __init__(self, server: ApiModel, name: str, random: Random) -> None:
+    def __init__(self, server: ApiModel, name: str, random: Random, *, skewed: bool) -> None:
+        self._skewed = skewed
         self._server, self._name, self._random = server, name, random
         self._life = 0
         self._task: asyncio.Task[None] | None = None
@@ -39,9 +40,10 @@ class Replica:
         self._task = asyncio.create_task(self._run(link, f"{self._name}-{self._life}"))
 
     async def _run(self, link: Link, identity: str) -> None:
-        settings = ControllerSettings(namespace=NAMESPACE, identity=identity, health_address="", log_level="info")
+        settings = ControllerSettings(NAMESPACE, identity, health_address="", log_level="info", node="n0")
         clock = LoopClock()
-        clock.skew = timedelta(minutes=self._random.choice((0, 0, -10, 10)))
+        if self._skewed:
+            clock.skew = timedelta(minutes=self._random.choice((-10, 0, 10)))
         client = Client(ClusterConfig("http://model"), clock=clock, transport=link)
         election = LeaderElection(client, LEASE, NAMESPACE, identity)
         manager = self._manager = Manager(client, leader_election=election)

@@ -25,6 +25,11 @@ class SeenNode:
     ready: bool
     labels: Mapping[str, str]
 
+    @property
+    def control_plane(self) -> bool:
+        """By its role."""
+        return "node-role.kubernetes.io/control-plane" in self.labels
+
     @classmethod
     def of(cls, obj: Json) -> SeenNode:
         conditions = obj.get("status", {}).get("conditions") or ()
@@ -42,14 +47,27 @@ class SeenPolicy:
     deleting: bool
     spec: Json
     status: Json
+    words: Mapping[str, str]
+    """What users say of the rollout: promote, pause, abort, and the generation."""
 
     @classmethod
     def of(cls, obj: Json) -> SeenPolicy:
         meta = obj["metadata"]
-        deleting = bool(meta.get("deletionTimestamp"))
+        prefix = "nmstate.io/rollout-"
+        annotations: Mapping[str, str] = meta.get("annotations") or {}
         return cls(
-            meta["name"], meta["uid"], meta["generation"], deleting, obj.get("spec") or {}, obj.get("status") or {}
+            name=meta["name"],
+            uid=meta["uid"],
+            generation=meta["generation"],
+            deleting=bool(meta.get("deletionTimestamp")),
+            spec=obj.get("spec") or {},
+            status=obj.get("status") or {},
+            words={name.removeprefix(prefix): said for name, said in annotations.items() if name.startswith(prefix)},
         )
+
+    def said(self, verb: str) -> bool:
+        """Whether somebody says so of this generation."""
+        return self.words.get(verb) == str(self.generation)
 
 
 @dataclass(frozen=True)

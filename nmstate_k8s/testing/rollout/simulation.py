@@ -16,8 +16,9 @@ import random as shared_random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Final
 
+from nmstate_k8s.testing.rollout import draws
 from nmstate_k8s.testing.rollout.apimodel import ApiModel, Place
 from nmstate_k8s.testing.rollout.checker import Checker
 from nmstate_k8s.testing.rollout.nodes import NAMESPACE, SimulatedNode
@@ -30,6 +31,7 @@ KINDS: Final = {
     "nodes": "Node",
     "nodenetworkconfigurationpolicies": "NodeNetworkConfigurationPolicy",
     "nodenetworkconfigurationenactments": "NodeNetworkConfigurationEnactment",
+    "nmstates": "NMState",
 }
 QUIET = 75.0
 """Seconds without a change after which it is at rest: longer than anything that the controller waits for."""
@@ -39,7 +41,6 @@ LAG = 5.0
 LAG_CUT_OFF = 15.0
 """The same where one was cut off or frozen: it leads on with what it knew for as long as it need not renew its lease
 (10 s), and then hears late."""
-LIMITS: Final = (1, 1, 2, 3, "10%", "25%", "50%", "100%", "rubbish", None)
 
 
 @dataclass
@@ -61,7 +62,8 @@ class Simulation:
         self.outcome = Outcome(seed)
         self.loop = asyncio.get_running_loop()
         self.server = ApiModel(self.loop.time)
-        self.replicas = [Replica(self.server, name, self.random) for name in ("left", "right")]
+        self.timed = self.random.random() < 0.5
+        self.replicas = [Replica(self.server, name, self.random, skewed=not self.timed) for name in ("left", "right")]
         self.nodes: dict[str, SimulatedNode] = {}
         self.later: set[asyncio.Task[None]] = set()
         self.told_all_the_time = True
@@ -103,12 +105,7 @@ class Simulation:
         draw = self.random
         name = draw.choice(("p", "p", "q"))
         place = Place("nodenetworkconfigurationpolicies", "", name)
-        spec: dict[str, Any] = {"desiredState": {"interfaces": [{"name": f"eth{draw.randint(0, 99)}"}]}}
-        limit = draw.choice(LIMITS)
-        if limit is not None:
-            spec["maxUnavailable"] = limit
-        if draw.random() < 0.3:
-            spec["nodeSelector"] = {"zone": draw.choice("xy")}
+        spec = draws.policy_spec(draw, timed=self.timed)
         before = self.server.objects.get(place.key)
         if before is None:
             self.server.create(place, {"metadata": {"name": name}, "spec": spec})
@@ -127,6 +124,24 @@ class Simulation:
                 await asyncio.sleep(self.random.random())
                 self.server.create(place, {"metadata": {"name": name}, "spec": gone["spec"]})
 
+    async def speak(self) -> None:
+        """kubectl annotate: promote, pause, resume, abort."""
+        found = self.server.all("nodenetworkconfigurationpolicies")
+        if found:
+            metadata = self.random.choice(found)["metadata"]
+            said = draws.words(self.random, metadata["generation"])
+            place = Place("nodenetworkconfigurationpolicies", "", metadata["name"])
+            self.server.merge(place, {"metadata": {"annotations": said}})
+
+    async def share(self) -> None:
+        """The budget of all policies changes."""
+        place = Place("nmstates", "", "nmstate")
+        spec = draws.budget(self.random)
+        if place.key in self.server.objects:
+            self.server.merge(place, {"spec": spec})
+        else:
+            self.server.create(place, {"metadata": {"name": "nmstate"}, "spec": spec})
+
     # --- Nodes ------------------------------------------------------------------------------------------------
 
     async def join(self) -> None:
@@ -134,7 +149,8 @@ class Simulation:
         if name in self.nodes:
             return
         node = self.nodes[name] = SimulatedNode(self.server, name, self.random)
-        node.join({"zone": self.random.choice("xy")}, ready=self.random.random() < 0.9)
+        role = {"node-role.kubernetes.io/control-plane": ""} if self.random.random() < 0.3 else {}
+        node.join({"zone": self.random.choice("xy"), **role}, ready=self.random.random() < 0.9)
 
         async def handler() -> None:
             if node.there:
@@ -249,7 +265,7 @@ class Simulation:
         self.outcome.versions = len(self.server.history)
         self.outcome.admissions = checker.admissions
         self.outcome.broken += [str(each) for each in checker.violations]
-        self.outcome.broken += unrest(checker)
+        self.outcome.broken += unrest(checker, self.loop.time())
 
     async def end(self) -> None:
         for replica in self.replicas:
@@ -271,8 +287,10 @@ DEEDS: Final[tuple[Callable[[Simulation], Awaitable[None]], ...]] = (
     Simulation.cut_off_controller,
     Simulation.freeze_controller,
     Simulation.delete_lease,
+    Simulation.speak,
+    Simulation.share,
 )
-WEIGHTS: Final = (6, 2, 3, 3, 3, 4, 3, 3, 1, 1, 2, 1)
+WEIGHTS: Final = (6, 2, 3, 3, 3, 4, 3, 3, 1, 1, 2, 1, 4, 1)
 
 
 async def simulate(seed: int) -> Outcome:
