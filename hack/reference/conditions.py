@@ -20,6 +20,7 @@ from nmstate_k8s.api.conditions import (
     nmstate_conditions,
     policy_conditions,
 )
+from nmstate_k8s.api.failures import LIBNMSTATE, REASONS
 from nmstate_k8s.api.nodestate import TRUNCATED, nodestate_conditions
 from nmstate_k8s.api.phases import MEANINGS
 
@@ -30,6 +31,13 @@ and `kubectl get` do, takes the phase. All of them are set in each phase, so not
 
 Only conditions that are True have a message, and Ready, which sums up. A reason other than the phase's stands in
 brackets. `lastTransitionTime` moves when the status changes, `lastHeartbeatTime` when status, reason or message do.
+"""
+
+FAILURES = """
+### Failures
+A failure in parts that programs can use is in [`status.failure`](fields.md#failure). Its `reason` is one of these, or
+the name of an error of the operating system. [Troubleshooting](../troubleshooting.md) says what to do.
+
 """
 
 KSTATUS = ("Ready", "Reconciling", "Stalled")
@@ -49,7 +57,10 @@ def page() -> str:
         + "\n## NodeNetworkConfigurationEnactment\n"
         + "One policy on one node; written by the node from its admission on. Exactly these five.\n\n"
         + _phases(EnactmentPhase, ENACTMENT_TYPES, enactment_conditions)
-        + "\nWhat programs may want to know of a failure is in `status.failure`: see [Failure](fields.md#failure).\n"
+        + FAILURES
+        + table(("reason", "what went wrong"), [(code(name), text) for name, text in sorted(REASONS.items())])
+        + "\nWhere libnmstate failed, in its words:\n\n"
+        + table(("reason", "what went wrong"), [(code(name), text) for name, text in sorted(LIBNMSTATE.items())])
         + "\n## NMState\n\n"
         + _phases(NMStatePhase, (*NMSTATE_TYPES, *KSTATUS), nmstate_conditions, generation=1)
         + "\n## NodeNetworkState\n"
