@@ -30,7 +30,7 @@ from typing import Any, Final, Self
 from nmstate_k8s.core.config import ClusterConfig, StaticToken
 from nmstate_k8s.testing.etcd import Etcd
 from nmstate_k8s.testing.pki import Authority, Pair, write_key
-from nmstate_k8s.testing.processes import Child, free_ports
+from nmstate_k8s.testing.processes import Child, cpu_seconds, free_ports
 
 __all__ = ["ControlPlane", "MissingBinaries", "find_binary"]
 
@@ -164,6 +164,12 @@ class ControlPlane:
             self._folder / "apiserver.log",
         )
         self._apiserver.wait_ready(self._apiserver_ready, START_SECONDS)
+
+    def cpu_seconds(self) -> float:
+        """What the API server that runs now has used so far."""
+        if self._apiserver is None:
+            raise RuntimeError("the API server was not started")
+        return cpu_seconds(self._apiserver.pid)
 
     def stop_apiserver(self, *, kill: bool = False) -> None:
         """End the API server; its data stays."""

@@ -27,6 +27,8 @@ RATIOS = {
     "b": "changes_seconds",
     "d": "latency_p50_ms",
     "d_p99": "latency_p99_ms",
+    "a_cpu": "start_cpu_seconds",
+    "b_cpu": "changes_cpu_seconds",
     "rss": "idle_rss_mb",
     "idle_cpu": "idle_cpu_seconds",
 }
@@ -46,10 +48,13 @@ async def turn(contestant: Contestant, world: World, folder: Path, options: argp
         workers=options.workers,
     ) as process:
         figures["start_seconds"] = ((await process.hear("reconciled"))["at"] - begun) / 1e9
+        figures["start_cpu_seconds"] = process.cpu_seconds()
         figures["start_rss_mb"] = process.resident_mb()
-        begun = time.time_ns()
+        begun, used, servers = time.time_ns(), process.cpu_seconds(), world.plane.cpu_seconds()
         await world.change(options.changes)
         figures["changes_seconds"] = ((await process.hear("patched"))["at"] - begun) / 1e9
+        figures["changes_cpu_seconds"] = process.cpu_seconds() - used
+        figures["changes_server_cpu_seconds"] = world.plane.cpu_seconds() - servers
         await asyncio.sleep(options.rest)
         before = process.cpu_seconds()
         await asyncio.sleep(options.idle)
@@ -119,7 +124,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--rest", type=float, default=5.0, help="seconds before these (5)")
     parser.add_argument("--workers", type=int, default=10, help="of each (10)")
     parser.add_argument("--rounds", type=int, default=5, help="5")
-    parser.add_argument("--only", nargs="+", default=["ours", "kopf", "cr"], choices=["ours", "kopf", "cr"])
+    everybody = ["ours", "bare", "kopf", "cr"]
+    parser.add_argument("--only", nargs="+", default=everybody, choices=everybody)
     parser.add_argument("--json", action="store_true", help="figures as JSON on the standard output")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="nmstate-k8s-bench-") as folder, ControlPlane.start() as plane:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from e2e.kit.shell import ROOT, run
+from nmstate_k8s.testing.processes import cpu_seconds
 
 __all__ = ["Contestant", "Running", "contestants", "running"]
 
 RIVALS = Path(__file__).parent / "rivals"
-TICKS = os.sysconf("SC_CLK_TCK")
+OURS = ROOT / "requirements" / "handler.lock.txt"
 PATIENCE_SECONDS = 300.0
 
 
@@ -31,21 +32,23 @@ class Contestant:
 
 
 def contestants() -> list[Contestant]:
-    """All three, ready to start; what is missing is installed and built."""
+    """All, ready to start, each with what it needs and no more; what is missing is installed and built."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmstate-k8s" / "bench"
+    ours, kopf = _python(cache, "ours", OURS), _python(cache, "kopf", RIVALS / "kopf.lock.txt")
     return [
-        Contestant("ours", [sys.executable, str(RIVALS / "ours.py")]),
-        Contestant("kopf", [str(_kopf(cache)), str(RIVALS / "on_kopf.py")]),
+        Contestant("ours", [str(ours), str(RIVALS / "ours.py")]),
+        Contestant("bare", [str(ours), str(RIVALS / "bare.py")]),
+        Contestant("kopf", [str(kopf), str(RIVALS / "on_kopf.py")]),
         Contestant("cr", [str(_controller_runtime(cache))]),
     ]
 
 
-def _kopf(cache: Path) -> Path:
-    lock = RIVALS / "kopf.lock.txt"
-    folder = cache / f"kopf-{_mark([lock])}"
+def _python(cache: Path, name: str, lock: Path) -> Path:
+    """A Python with what is locked there."""
+    folder = cache / f"{name}-{_mark([lock])}"
     python = folder / "bin" / "python"
     if not (folder / "whole").exists():
-        print(f"installing kopf into {folder}", file=sys.stderr, flush=True)
+        print(f"installing {lock} into {folder}", file=sys.stderr, flush=True)
         run(sys.executable, "-m", "venv", "--clear", str(folder))
         run(str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock), timeout=900)
         (folder / "whole").touch()
@@ -93,8 +96,7 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """Of the process so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_seconds(self._process.pid)
 
     def resident_mb(self, which: str = "VmRSS") -> float:
         """Now, or at most so far (VmHWM)."""
