@@ -1,4 +1,4 @@
-"""docs/security.md says what is installed: which ports listen, what of the host a handler has, who has which account."""
+"""docs/security.md says what is installed: which ports listen, what of the host a handler has, whose accounts."""
 
 from __future__ import annotations
 
