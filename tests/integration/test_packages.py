@@ -78,17 +78,24 @@ def test_kustomize_makes_the_same_objects(folder: str) -> None:
 
 
 def test_kustomize_takes_namespace_and_images_from_one_file(tmp_path: Path) -> None:
-    """Wherever they stand, also in what a name is granted for."""
-    shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
-    settings = tmp_path / "manifests/kustomize/settings.yaml"
-    body = yaml.safe_load(settings.read_text())
-    body["data"] = {
+    """Wherever they stand, also in what a name is granted for; two files beside one's own are enough."""
+    shutil.copytree(ROOT / "manifests", tmp_path / "checkout/manifests")
+    ours, mine = tmp_path / "checkout/manifests/kustomize", tmp_path / "mine"
+    mine.mkdir()
+    overlay = yaml.safe_load((ours / "kustomization.yaml").read_text())
+    overlay["resources"] = ["../checkout/manifests/operator", "settings.yaml"]
+    overlay["components"] = ["../checkout/manifests/kustomize/component"]
+    (mine / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    settings = yaml.safe_load((ours / "settings.yaml").read_text())
+    wanted = {
         "namespace": OTHER.namespace,
         "operatorImage": OTHER.operator_image,
         "handlerImage": OTHER.handler_image,
     }
-    settings.write_text(yaml.safe_dump(body))
-    assert kustomized(settings.parent) == by_name(objects(OTHER))
+    assert settings["data"].keys() == wanted.keys()
+    settings["data"] = wanted
+    (mine / "settings.yaml").write_text(yaml.safe_dump(settings))
+    assert kustomized(mine) == by_name(objects(OTHER))
 
 
 def test_the_chart_makes_the_same_objects(helm: Any) -> None:
