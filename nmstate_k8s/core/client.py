@@ -72,14 +72,16 @@ class Client(Requester):
         token = ""
         while True:
             page_query = query | {"continue": token} if token else query
-            body = await self.request(
-                "GET",
-                resource.path(namespace=namespace),
-                query=page_query,
-                accept=resource.accept(listed=True),
-                retry=retry,
+            page = wire.decode_page(
+                await self.request(
+                    "GET",
+                    resource.path(namespace=namespace),
+                    query=page_query,
+                    accept=resource.accept(listed=True),
+                    retry=retry,
+                ),
+                resource,
             )
-            page = wire.decode_page(body, resource)
             items += map(trim, page.items) if trim else page.items
             token = page.continue_
             if not token:

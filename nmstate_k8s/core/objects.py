@@ -244,13 +244,30 @@ Trim = Callable[[Object], Object]
 """What is left of an object to be kept."""
 
 
+class _Managed(msgspec.Struct):
+    class Metadata(msgspec.Struct, rename="camel"):
+        managed_fields: msgspec.Raw = msgspec.Raw(b"")
+
+    metadata: Metadata = msgspec.field(default_factory=Metadata)
+
+
 def drop_managed_fields(obj: Object) -> Object:
-    """The object without metadata.managedFields, which nobody here reads and which outweighs small objects."""
-    if b'"managedFields"' not in obj.raw:
+    """The object without metadata.managedFields, which nobody here reads and which outweighs small objects.
+
+    They are cut out of the bytes where the API server writes them: a JSON encoder takes memory by halves more than
+    before, and what an object leaves of that is of no use to the next one.
+    """
+    count = obj.raw.count(b'"managedFields"')
+    if not count:
         return obj
+    managed = obj.view(_Managed).metadata.managed_fields
+    if not bytes(managed):
+        return obj  # others are called so
+    text = b',"managedFields":' + managed
+    if count == 1 and text in obj.raw:
+        return obj.with_raw(obj.raw.replace(text, b""))
     top = obj.view(dict[str, msgspec.Raw])
-    metadata = msgspec.json.decode(top.get("metadata", b"{}"), type=dict[str, msgspec.Raw])
-    if metadata.pop("managedFields", None) is None:
-        return obj
+    metadata = msgspec.json.decode(top["metadata"], type=dict[str, msgspec.Raw])
+    del metadata["managedFields"]
     top["metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
     return obj.with_raw(msgspec.json.encode(top))

@@ -1,6 +1,6 @@
 """What requests and answers look like: small translations that the client needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,9 +27,12 @@ _decoder = msgspec.json.Decoder(_List)
 
 
 class Page(NamedTuple):
-    """A piece of a list, and the token for the next one."""
+    """A piece of a list, and the token for the next one.
 
-    items: list[Object]
+    An object is copied out of the page when it is taken, so that what is trimmed at once leaves no hole behind it.
+    """
+
+    items: Iterator[Object]
     resource_version: str
     continue_: str
 
@@ -42,8 +45,7 @@ def decode_page(body: bytes, resource: Resource) -> Page:
         page = _decoder.decode(body)
     except msgspec.MsgspecError as error:
         raise Unavailable(f"the list of {resource.plural} cannot be read: {error}") from error
-    # bytes() copies each item out of the page, which can then be freed.
-    items = [Object(bytes(item), resource) for item in page.items or ()]
+    items = (Object(bytes(item), resource) for item in page.items or ())
     return Page(items, page.metadata.resource_version, page.metadata.continue_)
 
 

@@ -1,6 +1,8 @@
 """Objects, keys, paths."""
 
 import json
+import sys
+import tracemalloc
 from datetime import UTC, datetime
 
 import msgspec
@@ -108,3 +110,49 @@ def test_dropping_managed_fields_keeps_the_rest() -> None:
     del whole["metadata"]["managedFields"]  # type: ignore[attr-defined]
     assert json.loads(trimmed.raw) == whole
     assert drop_managed_fields(trimmed) is trimmed
+
+
+MANAGED = '"managedFields":[{"manager":"x"}]'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            f'{{"metadata":{{"name":"a",{MANAGED},"uid":"u"}},"spec":{{}}}}',
+            '{"metadata":{"name":"a","uid":"u"},"spec":{}}',
+            id="in-the-middle",
+        ),
+        pytest.param(f'{{"metadata":{{"name":"a",{MANAGED}}}}}', '{"metadata":{"name":"a"}}', id="last"),
+        pytest.param(f'{{"metadata":{{{MANAGED},"name":"a"}}}}', '{"metadata":{"name":"a"}}', id="first"),
+        pytest.param(f'{{"metadata":{{{MANAGED}}}}}', '{"metadata":{}}', id="alone"),
+        pytest.param('{"metadata":{"name":"a", "managedFields" : [ ] }}', '{"metadata":{"name":"a"}}', id="spaced"),
+        pytest.param('{"metadata":{"name":"a","managedFields":null}}', '{"metadata":{"name":"a"}}', id="null"),
+        pytest.param(
+            f'{{"a":{{"x":1,{MANAGED}}},"metadata":{{{MANAGED},"name":"a"}},"z":{{"x":1,{MANAGED}}}}}',
+            f'{{"a":{{"x":1,{MANAGED}}},"metadata":{{"name":"a"}},"z":{{"x":1,{MANAGED}}}}}',
+            id="the-same-elsewhere",
+        ),
+        pytest.param(f'{{"spec":{{"x":1,{MANAGED}}}}}', f'{{"spec":{{"x":1,{MANAGED}}}}}', id="only-elsewhere"),
+        pytest.param(
+            f'{{"metadata":{{"name":"a"}},"spec":{{"x":1,{MANAGED}}}}}',
+            f'{{"metadata":{{"name":"a"}},"spec":{{"x":1,{MANAGED}}}}}',
+            id="elsewhere-beside-metadata",
+        ),
+    ],
+)
+def test_managed_fields_are_dropped_from_metadata_alone(before: str, after: str) -> None:
+    """However they are written, and whatever else is called so."""
+    assert drop_managed_fields(Object.from_bytes(before.encode(), NODES)).raw == after.encode()
+
+
+def test_what_is_trimmed_takes_no_more_memory_than_its_bytes() -> None:
+    """Of five thousand objects the rest would be megabytes."""
+    spec = {"text": "x" * 4000}
+    whole = msgspec.json.encode({"metadata": {"name": "a", "managedFields": [{"manager": "x"}]}, "spec": spec})
+    tracemalloc.start()
+    kept = [drop_managed_fields(Object(bytes(bytearray(whole)), NODES)).raw for _ in range(100)]
+    try:
+        assert tracemalloc.get_traced_memory()[0] < 1.02 * sum(map(sys.getsizeof, kept)) + 4096
+    finally:
+        tracemalloc.stop()
