@@ -209,9 +209,12 @@ class Cluster:
 
     async def report(self, node: str, policy: str, phase: EnactmentPhase, message: str = "") -> None:
         """What a node's handler writes about the generation that it was admitted to."""
-        obj = await self.enactment(node, policy)
+        await self.report_of(await self.enactment(node, policy), phase, message)
+
+    async def report_of(self, obj: Object, phase: EnactmentPhase, message: str = "") -> None:
+        """The same of a certain version of an enactment."""
         view = obj.view(Enactment)
-        assert view.spec is not None, f"{node} is not admitted, it would not write"
+        assert view.spec is not None, f"{obj.name} is not admitted, its node would not write"
         conditions = enactment_conditions(phase, message, now=datetime.now(UTC), previous=view.status.conditions)
         body = {
             "metadata": {"name": obj.name, "uid": obj.uid},

@@ -75,6 +75,8 @@ class Checker:
         """By the policy's name, then by their own."""
         self._said: dict[tuple[str, int], Mapping[str, Any]] = {}
         """What each generation of each policy (by uid) said."""
+        self._unseen: dict[str, set[int]] = {}
+        """Generations of policies (by uid) that went by while nobody looked."""
         self._since: dict[tuple[str, int], float] = {}
         self.budget: Any = None
         """How many nodes may be at work for all policies together; None: as many as like."""
@@ -109,7 +111,7 @@ class Checker:
             self._see_enactment(SeenEnactment.of(obj), gone, at, judge)
         elif kind == "NMState":
             self._budgets.append((at, self.budget))
-            self.budget = None if gone else (obj["spec"].get("rollout") or {}).get("maxUnavailable")
+            self.budget = None if gone else ((obj.get("spec") or {}).get("rollout") or {}).get("maxUnavailable")
         else:
             raise ValueError(f"the rollout is not about a {kind}")
 
@@ -117,6 +119,9 @@ class Checker:
         if gone:
             self.policies.pop(policy.name, None)
             return
+        before = self.policies.get(policy.name)
+        known = before.generation if before is not None and before.uid == policy.uid else 0
+        self._unseen.setdefault(policy.uid, set()).update(range(known + 1, policy.generation))
         self.policies[policy.name] = policy
         self._said[policy.uid, policy.generation] = policy.spec
         self._since.setdefault((policy.uid, policy.generation), at)
@@ -236,6 +241,8 @@ class Checker:
     def _one_order(self, old: SeenEnactment | None, new: SeenEnactment, at: float) -> None:
         generation, uid = new.admitted or 0, self._uid(new)
         spec = self._said.get((uid, generation))
+        if spec is None and generation in self._unseen.get(uid, ()):
+            return
         if spec is None:
             self._broken("one order", f"{new.name} was admitted to {generation}, which policy {uid!r} never was")
             return
