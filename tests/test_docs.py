@@ -56,8 +56,8 @@ def test_every_page_has_its_place_in_the_site() -> None:
     text = Path("mkdocs.yml").read_text()
     named = re.findall(r"^ *- ([\w/-]+\.md)$", text, re.MULTILINE)
     there = {str(page.relative_to("docs")) for page in Path("docs").rglob("*.md")}
-    assert sorted(named) == sorted(there)
-    assert there - set(LINK.findall(Path("docs/index.md").read_text())) == {"index.md"}
+    assert sorted(named) == sorted(there), "mkdocs.yml names each page of docs once"
+    assert there - set(LINK.findall(Path("docs/index.md").read_text())) == {"index.md"}, "docs/index.md leads to each"
 
 
 def test_the_core_is_shown_by_an_example_that_runs() -> None:

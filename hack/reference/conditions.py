@@ -20,6 +20,7 @@ from nmstate_k8s.api.conditions import (
     nmstate_conditions,
     policy_conditions,
 )
+from nmstate_k8s.api.events import POLICY_STANDSTILLS
 from nmstate_k8s.api.failures import LIBNMSTATE, REASONS
 from nmstate_k8s.api.nodestate import TRUNCATED, nodestate_conditions
 from nmstate_k8s.api.phases import MEANINGS
@@ -54,6 +55,9 @@ def page() -> str:
         + "Computed from the policy's enactments of its current generation; the first that holds wins, as listed. The\n"
         + "last three are for tools that speak kstatus, and are there while they say something.\n\n"
         + _phases(PolicyPhase, (*POLICY_TYPES, *KSTATUS), policy_conditions, generation=1)
+        + "\nWhere a rollout stands still, the reason says why, with the phase that it stands in "
+        + "([rollout](../rollout.md)):\n\n"
+        + table(("reason", "holds when"), [(code(each.reason), each.when) for each in POLICY_STANDSTILLS.values()])
         + "\n## NodeNetworkConfigurationEnactment\n"
         + "One policy on one node; written by the node from its admission on. Exactly these five.\n\n"
         + _phases(EnactmentPhase, ENACTMENT_TYPES, enactment_conditions)
