@@ -16,6 +16,7 @@ __all__ = [
     "PROMOTE_ANNOTATION",
     "PAUSE_ANNOTATION",
     "ABORT_ANNOTATION",
+    "SKIP_VALIDATION_ANNOTATION",
     "CONTROL_PLANE_LABELS",
     "APP_LABEL",
     "APP",
@@ -54,6 +55,8 @@ DESCRIPTION_ANNOTATION = "description"
 PROMOTE_ANNOTATION = f"{GROUP}/rollout-promote"
 PAUSE_ANNOTATION = f"{GROUP}/rollout-pause"
 ABORT_ANNOTATION = f"{GROUP}/rollout-abort"
+# "true": what admission would refuse is a warning. The node judges all the same.
+SKIP_VALIDATION_ANNOTATION = f"{GROUP}/skip-validation"
 
 # On Nodes, whatever the value: never two of them are at work at once.
 CONTROL_PLANE_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")

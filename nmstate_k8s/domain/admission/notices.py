@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nmstate_k8s.domain.admission.known import KnownNode
+from nmstate_k8s.domain.desired.explain_mistakes import INTERFACE_KEYS
 from nmstate_k8s.domain.desired.members import interfaces_of, ports_of
 from nmstate_k8s.domain.desired.paths import DESIRED, field_text
 from nmstate_k8s.domain.desired.references import is_reference
-from nmstate_k8s.domain.desired.suggest import some
+from nmstate_k8s.domain.desired.suggest import did_you_mean, some
 from nmstate_k8s.domain.desired.unread import unread_keys
 
 MAX_SHOWN = 4
@@ -46,6 +47,7 @@ def oddities(desired: Any) -> Iterator[str]:
     for path, known in unread_keys(desired):
         where = field_text(("spec", DESIRED, *path))
         yield f"{where}: nmstate does not read it (it reads {', '.join(sorted(known))})"
+    yield from _unheard_of(desired)
     first: dict[tuple[Any, bool], int] = {}
     for position, entry in enumerate(interfaces_of(desired)):
         name = entry.get("name")
@@ -57,6 +59,19 @@ def oddities(desired: Any) -> Iterator[str]:
             )
         if isinstance(name, str):
             first[key] = position
+
+
+_REPORTED = frozenset({"driver", "max-mtu", "min-mtu", "permanent-mac-address"})
+"""Keys of a report, which nmstate takes back."""
+
+
+def _unheard_of(desired: Any) -> Iterator[str]:
+    """Keys of an interface without type: only the node can tell its type, and so which keys it has."""
+    for position, entry in enumerate(desired.get("interfaces") or () if isinstance(desired, Mapping) else ()):
+        if isinstance(entry, Mapping) and "type" not in entry and entry.get("state") != "absent":
+            for key in entry.keys() - _REPORTED - set(INTERFACE_KEYS):
+                where = field_text(("spec", DESIRED, "interfaces", position, key))
+                yield f"{where}: no type of interface has this key{did_you_mean(key, INTERFACE_KEYS)}"
 
 
 def leftovers(name: str, desired: Any) -> Iterator[str]:

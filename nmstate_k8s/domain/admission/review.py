@@ -3,7 +3,8 @@
 - ``validate`` says no with the path of the mistake, or yes with warnings. It may take long (libnmstate is asked):
   the webhook runs it in a thread of its own, one call at a time.
 - A policy can always be taken out of the way: nothing is refused of one that is deleted, and of one whose desired
-  state and captures stay as they are the mistakes are warnings.
+  state and captures stay as they are the mistakes are warnings. So they are of one whose annotation says so: who
+  knows better is not stopped, and the node judges all the same.
 - ``mutate_policy``, ``mutate_status`` and ``mutate_timestamp`` give JSON patches of the object that came; nothing
   to do: no operation, so that a write that changes nothing stays one that changes nothing.
 - Nothing here knows of HTTP, of certificates or of the API server.
@@ -20,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from nmstate_k8s.api.meta import SKIP_VALIDATION_ANNOTATION
 from nmstate_k8s.core.admission import AdmissionRequest
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.admission.conflicts import Other, conflicts
@@ -86,7 +88,9 @@ def validate(request: AdmissionRequest, others: Others, libnmstate: Libnmstate |
     except DesiredStateError as error:
         text = refusal_text(error, spec.desired_state)
         same = before is not None and (spec.desired_state, spec.capture) == (before.desired_state, before.capture)
-        return Verdict(True, warnings=(f"no node can carry this out: {text}",)) if same else Verdict(False, text)
+        if same or policy.metadata.annotations.get(SKIP_VALIDATION_ANNOTATION) == "true":
+            return Verdict(True, warnings=(f"no node can carry this out: {text}",))
+        return Verdict(False, text)
     return Verdict(True, warnings=_few(_warnings(policy, spec, others)))
 
 

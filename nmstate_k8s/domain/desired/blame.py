@@ -4,7 +4,8 @@ libnmstate says ``invalid digit found in string``, of a state of two hundred lin
 
 - Of a list, the first entry that is refused by itself is to blame; halving finds it among thousands.
 - Of a mapping, that part is to blame without which the rest is taken. Parts depend on each other here (what is
-  allowed depends on the type), so that none of them can be asked about by itself.
+  allowed depends on the type), so that none of them can be asked about by itself. Where several are wrong, it is the
+  first that is refused beside name, state and type alone.
 
 Inside what was found, the same again. That gives the path of the smallest part to blame, for every kind of
 mistake, and costs some dozens of questions, most of them about one entry; after `MAX_QUESTIONS` what is known by
@@ -36,8 +37,11 @@ _IDENTITY = ("name", "state", "type")
 _UNREADABLE = "unreadable"
 
 
-async def find_culprit(libnmstate: Libnmstate, desired: Any) -> Path:
-    """The path of the smallest part that libnmstate cannot read; empty if it is only the state as a whole."""
+async def find_culprit(libnmstate: Libnmstate, desired: Any) -> tuple[Path, str]:
+    """The path of the smallest part that libnmstate cannot read, and what it says of it.
+
+    The path is empty if it is only the state as a whole.
+    """
 
     async def unreadable(state: Any) -> str:
         try:
@@ -46,7 +50,7 @@ async def find_culprit(libnmstate: Libnmstate, desired: Any) -> Path:
             return error.message or error.kind
         return ""
 
-    return await _Search(unreadable).path(desired)
+    return await _Search(unreadable).place(desired)
 
 
 async def find_refused(libnmstate: Libnmstate, desired: Any, before: bytes, message: str) -> Path:
@@ -61,7 +65,7 @@ async def find_refused(libnmstate: Libnmstate, desired: Any, before: bytes, mess
             return error.message or error.kind
         return ""
 
-    return await _Search(refused, message).path(desired)
+    return (await _Search(refused, message).place(desired))[0]
 
 
 class _Search:
@@ -72,22 +76,24 @@ class _Search:
         self._message = message
         self._questions = 0
 
-    async def path(self, desired: Any) -> Path:
+    async def place(self, desired: Any) -> tuple[Path, str]:
+        """Where, and what is said against that part alone."""
         path: Path = ()
         part: Any = desired
         whole: Whole = _itself
         while True:
             step: str | int | None = None
+            beside: Mapping[str, Any] = {}
             if isinstance(part, Mapping):
-                step = await self._key(part, whole)
+                step, beside = await self._key(part, whole)
             elif isinstance(part, list):
                 step = await self._entry(part, whole)
             if step is None:
-                return path
-            path, whole, part = (*path, step), _around(whole, part, step), part[step]
+                return path, await self._complaint(whole(part))
+            path, whole, part = (*path, step), _around(whole, beside, step), part[step]
 
-    async def _key(self, part: Mapping[str, Any], whole: Whole) -> str | None:
-        """The key without which the mapping is taken."""
+    async def _key(self, part: Mapping[str, Any], whole: Whole) -> tuple[str | None, Mapping[str, Any]]:
+        """The key without which the mapping is taken, and what it is to be looked at beside."""
         why = await self._asked(whole(part))
         for key in sorted(part, key=lambda name: name in _IDENTITY):
             rest = {name: value for name, value in part.items() if name != key}
@@ -95,8 +101,19 @@ class _Search:
             # Only that it is missing now: all else was read, so what was taken out is wrong, or something in it.
             only_missing = f"missing field `{key}`" in answer and "missing field" not in why
             if not answer or (only_missing and not self._message):
-                return key
-        return None
+                return key, part
+        return (None, part) if self._message else await self._one_of_several(part, whole)
+
+    async def _one_of_several(self, part: Mapping[str, Any], whole: Whole) -> tuple[str | None, Mapping[str, Any]]:
+        """The first key that is refused beside as much as is taken."""
+        identity = {name: part[name] for name in _IDENTITY if name in part}
+        for base in (identity, {"name": "x", **identity}, {}, {"name": "x"}):
+            if await self._asked(whole(base)):
+                continue
+            for key in part:
+                if base.get(key) != part[key] and await self._asked(whole({**base, key: part[key]})):
+                    return (key if self._questions <= MAX_QUESTIONS else None), base
+        return None, part
 
     async def _entry(self, part: list[Any], whole: Whole) -> int | None:
         """The first entry that is refused by itself."""
@@ -122,8 +139,8 @@ def _itself(inner: Any) -> Any:
     return inner
 
 
-def _around(whole: Whole, part: Any, step: str | int) -> Whole:
-    """The whole with something else in the place of ``part[step]``; of a list nothing else is kept."""
+def _around(whole: Whole, beside: Mapping[str, Any], step: str | int) -> Whole:
+    """The whole with something else at a step into its part, and `beside` it; of a list nothing else is kept."""
     if isinstance(step, int):
         return lambda inner: whole([inner])
-    return lambda inner: whole({**part, step: inner})
+    return lambda inner: whole({**beside, step: inner})

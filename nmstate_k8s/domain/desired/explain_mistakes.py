@@ -16,7 +16,7 @@ from nmstate_k8s.domain.desired.secrets import MASK
 from nmstate_k8s.domain.desired.suggest import did_you_mean, quoted, some
 from nmstate_k8s.domain.desired.unread import unread_keys
 
-__all__ = ["INTERFACE_TYPES", "explain_mistake", "explain_place", "misspelt_keys", "misspelt_types"]
+__all__ = ["INTERFACE_KEYS", "INTERFACE_TYPES", "explain_mistake", "explain_place", "misspelt_keys", "misspelt_types"]
 
 INTERFACE_TYPES = (
     "bond", "dummy", "ethernet", "hsr", "infiniband", "ip-tunnel", "ipsec", "ipvlan", "linux-bridge", "loopback",
@@ -29,7 +29,7 @@ MAX_UNKNOWN = 100
 
 INTERFACE_KEYS = (
     "802.1x", "accept-all-mac-addresses", "alt-names", "bridge", "controller", "copy-mac-from", "description",
-    "dispatch", "ethernet", "ethtool", "hsr", "identifier", "infiniband", "ip-tunnel", "ipv4", "ipv6", "ipvlan",
+    "dispatch", "dpdk", "ethernet", "ethtool", "hsr", "identifier", "infiniband", "ip-tunnel", "ipv4", "ipv6", "ipvlan",
     "libreswan", "link-aggregation", "lldp", "mac-address", "mac-vlan", "mac-vtap", "macsec", "mptcp", "mtu", "name",
     "ovs-db", "patch", "pci-address", "profile-name", "state", "type", "veth", "vlan", "vrf", "vxlan", "wait-ip",
 )  # fmt: skip
@@ -207,6 +207,8 @@ def _wrong_type(wanted: str, desired: Any, path: Path) -> str:
     if want == "a list" and isinstance(value, Mapping) and isinstance(path[-1:][0] if path else "", int):
         # Read as if it were the list of a mapping's parts: the list itself is wrong.
         return f"{_where(desired, path[:-1])} is a list, not a mapping{_example(key)}"
+    if want == quoted(value):
+        return f"{_where(desired, path)}: a part of it is not {want}"
     hint = " (write it in quotes)" if want == "text" and not isinstance(value, Mapping | list) else ""
     if value == MASK:
         return f"{_where(desired, path)} is not {want}{hint}"

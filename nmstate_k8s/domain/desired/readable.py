@@ -30,8 +30,8 @@ async def refuse_unreadable(libnmstate: Libnmstate, state: Any, before: bytes = 
     except DesiredStateError as error:
         if written is not None and "missing field" in error.message:
             return  # perhaps one that was left out
-        path = await find_culprit(libnmstate, state)
-        explanation = explain_mistake(error.message, masked(told), path, known_keys(before))
+        path, said = await find_culprit(libnmstate, state)
+        explanation = explain_mistake(said or error.message, masked(told), path, known_keys(before))
         raise _mistake(explanation, error.kind, (*error.log, error.message)) from error
     if misspelt := misspelt_types(told) or misspelt_keys(told):
         raise _mistake(misspelt)

@@ -25,8 +25,8 @@ from tests.domain.desired.test_unread_keys import STATE
 
 pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
 
-SEEDS = 40
-EACH = 40
+SEEDS = 20
+EACH = 30
 """States of each seed. `SEEDS` may be raised for a longer look."""
 
 VALUES: tuple[Any, ...] = (

@@ -322,6 +322,14 @@ def test_with_an_empty_state_captures_do_not_matter() -> None:
             "spec.desiredState.interfaces[0].mtu: interfaces[eth1].mtu is a list, not a number",
         ),
         ({"interfces": []}, 'spec.desiredState.interfces: unknown key "interfces" (did you mean "interfaces"?)'),
+        (
+            {"interfaces": [{**ETH1, "ipv4": "192.0.2.1"}], "routes": {"config": "none"}},
+            'spec.desiredState.interfaces[0].ipv4: interfaces[eth1].ipv4 is "192.0.2.1", not a mapping',
+        ),
+        (
+            {"interfaces": [{"type": "ethernet", "ipv4": {"enabled": True, "address": [7]}, "nam": "eth1"}]},
+            "spec.desiredState.interfaces[0].ipv4.address[0]: interfaces[0].ipv4.address[0] is 7, not a mapping",
+        ),
         ("interfaces: []", "spec.desiredState: desiredState is text, not a mapping"),
         (
             {"interfaces": [{**ETH1, "802.1x": {"identity": "me", "passwrd": "s3cret-s3cret"}}]},
@@ -412,6 +420,16 @@ def test_a_broken_policy_can_be_selected_away_labelled_and_deleted() -> None:
     gone = {**old, "metadata": {"name": "one", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": []}}
     assert validate(asked(gone, old), world([])).allowed
     assert validate(asked(None, old), world([])).allowed
+
+
+def test_who_knows_better_is_not_stopped() -> None:
+    """The annotation turns a refusal into a warning; any other value does not."""
+    for value, allowed in (("true", True), ("false", False)):
+        broken = policy("one", BROKEN)
+        broken["metadata"]["annotations"] = {"nmstate.io/skip-validation": value}
+        verdict = validate(asked(broken), world([]))
+        assert verdict.allowed is allowed
+        assert "mttu" in (verdict.warnings[0] if allowed else verdict.message)
 
 
 def test_a_broken_policy_is_not_made_worse() -> None:

@@ -257,6 +257,14 @@ def test_a_key_that_is_skipped_is_told() -> None:
     assert warning.startswith("spec.desiredState.interfaces[0].802.1x.anonymous: nmstate does not read it")
 
 
+def test_a_key_of_no_type_of_interface_is_told() -> None:
+    """Only the node knows what eth1 is; what has a type is refused."""
+    (warning,) = judged({"interfaces": [{"name": "eth1", "state": "up", "mttu": 9000, "min-mtu": 68}]}).warnings
+    assert warning == 'spec.desiredState.interfaces[0].mttu: no type of interface has this key (did you mean "mtu"?)'
+    assert judged({"interfaces": [{"name": "eth1", "state": "absent", "mttu": 9000}]}).warnings == ()
+    assert not judged(eth1(mttu=9000)).allowed
+
+
 def test_an_interface_that_is_there_twice_is_told() -> None:
     """nmstate takes the last, and says nothing. An OVS bridge and its interface are two things."""
     twice = {"interfaces": [*eth1(mtu=1500)["interfaces"], *eth1(mtu=9000)["interfaces"]]}
