@@ -6,15 +6,19 @@ nothing is said about it, so that what is there already is not taken for missing
 
 from __future__ import annotations
 
-__all__ = ["Followed", "Installed"]
+__all__ = ["FOREGROUND", "Followed", "Installed"]
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
 from nmstate_k8s.core.objects import Key, Object, Resource
 from nmstate_k8s.core.store import Store
+from nmstate_k8s.domain.install.foreign import is_owned
 from nmstate_k8s.domain.install.stack import Manifest
 from nmstate_k8s.domain.kinds import NMSTATES
+
+FOREGROUND: Final = "foregroundDeletion"
+"""The finalizer of what is deleted after all that it owns."""
 
 Place = tuple[Resource, str]
 """A kind, and the namespace in which it is installed (empty: none)."""
@@ -62,6 +66,13 @@ class Installed:
                 )
                 going = found.metadata.deletion_timestamp is not None
                 if mine and not going and (resource, namespace, found.key) not in kept:
+                    yield resource, found
+
+    def held(self) -> Iterator[tuple[Resource, Object]]:
+        """What is to go, and waits for its pods to go first."""
+        for (resource, _), followed in self._places.items():
+            for found in followed.store.list():
+                if is_owned(found) and FOREGROUND in found.metadata.finalizers:
                     yield resource, found
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 __all__ = ["Installer"]
 
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from nmstate_k8s.api.meta import OPERATOR_MANAGER
+from nmstate_k8s.controllers.installed import FOREGROUND
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import Conflict, Invalid, NotFound
 from nmstate_k8s.core.objects import Object, Resource
@@ -54,6 +55,20 @@ class Installer:
         log.info("deleting what is not asked for any more", kind=resource.kind, object=str(found.key))
         with suppress(NotFound, Conflict):  # gone, or another one of that name: an event will tell
             await self._client.delete(resource, found.name, found.namespace, uid=found.uid)
+
+    async def let_go(self, resource: Resource, found: Object) -> None:
+        """Let what is to go do so before its pods: one of a dead node never would."""
+        log.info("not waiting for the pods of what is deleted", kind=resource.kind, object=str(found.key))
+        ops: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": found.metadata.resource_version},
+            {
+                "op": "replace",
+                "path": "/metadata/finalizers",
+                "value": [one for one in found.metadata.finalizers if one != FOREGROUND],
+            },
+        ]
+        with suppress(NotFound, Conflict, Invalid):  # gone, or changed: an event will tell
+            await self._client.json_patch(resource, found.name, ops, namespace=found.namespace)
 
     async def _taken_over(self, manifest: Manifest) -> Object | None:
         """What is there, with all that other programs set in it written down as ours."""

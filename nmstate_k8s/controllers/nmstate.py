@@ -7,7 +7,8 @@ mean the same: look at the whole stack again. So there is one key, and ``reconci
 - What is missing or differs is applied, and what is not asked for any more is deleted; an installation as it ought
   to be costs one read and no write.
 - Conditions say first that something is going on, then what does not work yet, then that all does.
-- Deletion needs no finalizer: all that is to go is owned by the NMState, and the garbage collector takes it.
+- Deletion needs no finalizer: all that is to go is owned by the NMState, and the garbage collector takes it. It
+  waits for nothing, however it was asked for: a pod on a dead node would hold it for ever.
 - An NMState made anew begins when what belonged to the earlier one is gone. Taking it over half-way would leave
   pods alive whose service account has gone and come back, and with it the tokens that they hold.
 """
@@ -122,6 +123,8 @@ class NMStateReconciler:
 
     async def reconcile(self, key: Key) -> Result | None:  # there is one
         """Install what is asked for, and say how it stands."""
+        for resource, held in tuple(self._installed.held()):
+            await self._installer.let_go(resource, held)
         keeper, *surplus = oldest_first(self._nmstates.list()) or (None,)
         for extra in surplus:
             await self._remove(extra, keeper)

@@ -71,9 +71,11 @@ class Server:
     async def json_patch(
         self, resource: Resource, name: str, ops: Sequence[Mapping[str, Any]], *, namespace: str
     ) -> Object:
-        self.writes.append(f"adopt {resource.kind} {Key(namespace, name)}")
-        *_, managed = ops
-        self.objects[resource, Key(namespace, name)]["metadata"]["managedFields"] = managed["value"]
+        *_, last = ops
+        field = last["path"].removeprefix("/metadata/")
+        verb = "adopt" if field == "managedFields" else f"set {field} of"
+        self.writes.append(f"{verb} {resource.kind} {Key(namespace, name)}")
+        self.objects[resource, Key(namespace, name)]["metadata"][field] = last["value"]
         return await self.get(resource, name, namespace)
 
     async def delete(self, resource: Resource, name: str, namespace: str = "", *, uid: str) -> None:
@@ -283,6 +285,21 @@ async def test_a_kind_that_is_not_listed_yet_is_waited_for() -> None:
     world.installed[DAEMONSETS, "nmstate"].synced = False
     del world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]
     assert await world.reconcile() == Result(requeue_after=LIST_SECONDS)
+    assert world.server.writes == []
+
+
+@pytest.mark.asyncio
+async def test_what_is_deleted_does_not_wait_for_its_pods() -> None:
+    """Also when the NMState is gone already, and with it every other reason to look."""
+    world = World()
+    world.add("nmstate")
+    await world.reconcile()
+    handler = world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]
+    handler["metadata"] |= {"deletionTimestamp": BORN.isoformat(), "finalizers": ["foregroundDeletion", "else"]}
+    del world.server.objects[NMSTATES, Key("", "nmstate")]
+    await world.reconcile()
+    assert handler["metadata"]["finalizers"] == ["else"]
+    await world.reconcile()
     assert world.server.writes == []
 
 

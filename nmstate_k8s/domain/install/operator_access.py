@@ -31,7 +31,6 @@ def _cluster(namespace: str) -> tuple[Rule, ...]:
     return (
         Rule(GROUP, ("nmstates",), ("delete",)),  # a second one
         Rule(GROUP, ("nmstates/status",), ("patch",)),
-        Rule(GROUP, ("nmstates/finalizers",), ("update",)),  # to own what blocks its foreground deletion
         Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("list", "watch")),
         Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("get", "create", "patch"), installed),
         Rule("", ("namespaces",), ("list", "watch")),

@@ -84,7 +84,7 @@ class Stack:
             name=nmstate.name,
             uid=nmstate.uid,
             controller=True,
-            block_owner_deletion=True,
+            block_owner_deletion=False,
         )
         return cls(spec, settings, owner, {APP_LABEL: APP, **labels})
 
@@ -123,7 +123,8 @@ class Stack:
                     "name": self.owner.name,
                     "uid": self.owner.uid,
                     "controller": True,
-                    "blockOwnerDeletion": True,
+                    # Not even a foreground deletion of the NMState waits: a pod of a dead node would hold it for ever.
+                    "blockOwnerDeletion": False,
                 }
             ]
         content = dict(content)
