@@ -13,6 +13,8 @@ import pytest
 from e2e.kit import Cluster, Node, eventually
 from e2e.kit.install import bring_up, install
 from e2e.kit.lanes import Lanes
+from nmstate_k8s.core.config import ClusterConfig
+from nmstate_k8s.testing.rollout.watcher import watching_beside
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,6 +56,13 @@ def fresh_nodes(cluster: Cluster, profiles: dict[str, dict[str, str]]) -> Iterat
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(as_at_first, cluster.nodes()))
+
+
+@pytest.fixture(autouse=True)
+def kept_promises(fresh_nodes: None, cluster: Cluster) -> Iterator[None]:
+    """Whatever the test is about: a rollout's invariants hold at every version of every object."""
+    with watching_beside(ClusterConfig.from_kubeconfig(cluster.env["KUBECONFIG"])):
+        yield
 
 
 @pytest.fixture
