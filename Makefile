@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo test setup build wheel lab images helm check unit integration e2e generate lock clean
+.PHONY: help demo test setup build wheel lab images helm prometheus check unit integration e2e generate lock clean
 
 help: ## say what can be done here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ images: wheel
 helm:
 	@hack/helm version --short >/dev/null
 
+prometheus:
+	@hack/prometheus >/dev/null
+
 check: setup ## format, lint, types, architecture, generated files
 	@hack/check
 
@@ -43,7 +46,7 @@ unit: setup wheel ## unit tests: seconds, no cluster
 	@hack/wheel --install $(PYTHON)
 	@$(PYTHON) -m pytest tests --ignore=tests/integration
 
-integration: setup build helm ## against the real kube-apiserver and etcd
+integration: setup build helm prometheus ## against the real kube-apiserver and etcd
 	@$(PYTHON) -m pytest tests/integration
 
 e2e: LAB_OPTIONS := --ovs
@@ -56,6 +59,7 @@ generate: setup ## write CRDs, manifests, the reference and the catalogue of mis
 	@$(PYTHON) hack/package
 	@$(PYTHON) hack/gen-mistakes
 	@$(PYTHON) hack/gen-reference
+	@$(PYTHON) hack/gen-monitoring
 
 lock: setup ## resolve the locked dependencies anew
 	@hack/lock

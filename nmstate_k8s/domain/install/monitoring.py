@@ -21,11 +21,13 @@ from nmstate_k8s.domain.install.access import READ, Rule
 from nmstate_k8s.domain.install.kinds import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
+    PROMETHEUS_RULES,
     ROLE_BINDINGS,
     ROLES,
     SERVICE_MONITORS,
     SERVICES,
 )
+from nmstate_k8s.domain.install.monitoring_rules import groups
 from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
 
 MONITOR_NAME = "nmstate-monitor"
@@ -65,6 +67,13 @@ def monitoring(stack: Stack, served: Collection[object]) -> Iterable[Manifest]:
     yield from _access(stack)
     if SERVICE_MONITORS in served:
         yield _service_monitor(stack)
+    if PROMETHEUS_RULES in served:
+        job = stack.name(MONITOR_NAME)  # the label is the Service's name
+        yield stack.manifest(
+            PROMETHEUS_RULES,
+            stack.name(MONITOR_NAME),
+            {"metadata": {"labels": {MONITOR_LABEL: "true"}}, "spec": {"groups": groups(job)}},
+        )
 
 
 def _service(stack: Stack) -> Manifest:

@@ -1,0 +1,150 @@
+"""A real Prometheus scrapes a real controller: what fails on a node is an alert, and what is mended ends it."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from nmstate_k8s.api.conditions import EnactmentPhase, PolicyPhase
+from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.errors import AlreadyExists
+from nmstate_k8s.core.objects import Object
+from nmstate_k8s.core.tls import ServerTls
+from nmstate_k8s.domain.install.kinds import NAMESPACES, SERVICE_ACCOUNTS
+from nmstate_k8s.testing.apiserver import ControlPlane
+from nmstate_k8s.testing.pki import Authority
+from nmstate_k8s.testing.processes import free_ports
+from nmstate_k8s.testing.prometheus import Prometheus
+from tests.integration.rolloutkit import Cluster, controller, grant, until
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
+
+RULES = Path(__file__).parents[2] / "manifests" / "monitoring" / "rules.yaml"
+MONITORING = "monitoring"
+PATIENCE = 60.0
+
+
+@dataclass
+class Watched:
+    """A cluster whose controller is scraped."""
+
+    cluster: Cluster
+    prometheus: Prometheus
+
+    async def firing(self, policy: str) -> list[str]:
+        """The alerts about a policy that are firing."""
+        alerts = await asyncio.to_thread(self.prometheus.alerts)
+        mine = [each for each in alerts if each["labels"].get("policy") == policy and each["state"] == "firing"]
+        return [each["labels"]["alertname"] for each in mine]
+
+    async def value(self, expression: str) -> list[float]:
+        """The values of an expression."""
+        return list((await asyncio.to_thread(self.prometheus.query, expression)).values())
+
+
+async def token_of(client: Client, name: str) -> str:
+    """A token of an account where Prometheus runs."""
+    for resource, metadata in (
+        (NAMESPACES, {"name": MONITORING}),
+        (SERVICE_ACCOUNTS, {"name": name, "namespace": MONITORING}),
+    ):
+        with suppress(AlreadyExists):
+            await client.create(resource, {"metadata": metadata})
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    answer = await client.request("POST", SERVICE_ACCOUNTS.path(name, MONITORING, "token"), request)
+    return str(Object(answer).to_dict()["status"]["token"])
+
+
+def scrape(job: str, port: int, ca: Path, token: str) -> dict[str, Any]:
+    """As docs/monitoring.md has it, with the target's address in place of discovery."""
+    return {
+        "job_name": job,
+        "scheme": "https",
+        "authorization": {"credentials": token},
+        "tls_config": {"ca_file": str(ca), "server_name": "localhost"},
+        "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+    }
+
+
+@pytest_asyncio.fixture
+async def watched(
+    control_plane: ControlPlane, crds: list[str], client: Client, tmp_path: Path
+) -> AsyncIterator[Watched]:
+    """A controller with the rights of its account, and Prometheus with those that it is installed with."""
+    cluster = Cluster(client, f"t{uuid.uuid4().hex[:8]}")
+    await cluster.prepare()
+    account = await grant(client, cluster.namespace)
+    authority = Authority(tmp_path)
+    pair = authority.issue("metrics", "metrics", hosts=("localhost",))
+    tls = ServerTls()
+    tls.load(pair.cert.read_bytes(), pair.key.read_bytes())
+    (port,) = free_ports(1)
+    scrapes = [
+        scrape("nmstate-monitor", port, authority.pair.cert, await token_of(client, "prometheus-k8s")),
+        scrape("stranger", port, authority.pair.cert, await token_of(client, "stranger")),
+    ]
+    config = control_plane.config_for(account)
+    async with controller(config, cluster.namespace, metrics_address=f"127.0.0.1:{port}", tls=tls):
+        starting = Prometheus.start(scrapes, [RULES])
+        prometheus = await asyncio.to_thread(starting.__enter__)
+        try:
+            yield Watched(cluster, prometheus)
+        finally:
+            await asyncio.to_thread(starting.__exit__, None, None, None)
+    await cluster.clean()
+
+
+async def test_a_failed_node_fires_policy_degraded_until_the_policy_is_mended(watched: Watched) -> None:
+    """From the enactment's status to the alert, by all that lies between; and the recorded sums follow."""
+    cluster = watched.cluster
+    node, policy = f"{cluster.namespace}-a", f"{cluster.namespace}-web"
+    await cluster.add_node(node)
+    await cluster.apply(policy)
+    await cluster.admitted(node, policy)
+    await cluster.report(node, policy, EnactmentPhase.RETRYING, "Retrying 2/5")
+    assert await watched.firing(policy) == []
+    await cluster.report(node, policy, EnactmentPhase.FAILED, "interface eth666 does not exist")
+    await cluster.phase(policy, PolicyPhase.DEGRADED)
+
+    async def fires() -> bool:
+        return await watched.firing(policy) == ["PolicyDegraded"]
+
+    await until(fires, "PolicyDegraded fires", PATIENCE)
+
+    async def recorded() -> bool:
+        return any(await watched.value('cluster:kubernetes_nmstate_enactments_status:sum{status="Failing"} >= 1'))
+
+    await until(recorded, "the sum over the cluster is recorded", PATIENCE)  # its group is evaluated at another moment
+
+    state = {"interfaces": [{"name": "eth1", "type": "ethernet", "state": "down"}]}
+    await cluster.apply(policy, {"desiredState": state})
+    await cluster.admitted(node, policy, 2)
+    await cluster.report(node, policy, EnactmentPhase.AVAILABLE)
+    await cluster.phase(policy, PolicyPhase.AVAILABLE)
+
+    async def quiet() -> bool:
+        return await watched.firing(policy) == []
+
+    await until(quiet, "PolicyDegraded is over", PATIENCE)
+
+
+async def test_prometheus_reads_with_the_rights_that_it_is_installed_with(watched: Watched) -> None:
+    """And an account without them does not."""
+
+    async def scraped() -> dict[str, dict[str, Any]] | None:
+        targets = await asyncio.to_thread(watched.prometheus.targets)
+        by_job = {each["labels"]["job"]: each for each in targets}
+        health = {job: each["health"] for job, each in by_job.items()}
+        known = health.get("nmstate-monitor") == "up" and health.get("stranger", "unknown") != "unknown"
+        return by_job if known else None
+
+    targets = await until(scraped, "the controller's figures are read", PATIENCE)
+    assert targets is not None
+    assert targets["stranger"]["health"] == "down"
+    assert "403" in targets["stranger"]["lastError"]
