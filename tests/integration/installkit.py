@@ -48,6 +48,17 @@ def _path(body: dict[str, Any]) -> str:
     return f"{group}{body['apiVersion']}{namespace}/{plural}/{metadata['name']}"
 
 
+async def account_token(admin: Client, account: str, *, pod: Object | None = None) -> str:
+    """A token of one of our accounts, bound to a pod if there is one."""
+    spec: dict[str, Any] = {"expirationSeconds": 3600}
+    if pod is not None:
+        spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
+    path = SERVICE_ACCOUNTS.path(account, "nmstate", "token")
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    answer = await admin.request("POST", path, request)
+    return str(Object(answer).to_dict()["status"]["token"])
+
+
 async def collect_garbage(admin: Client, nmstate: Object) -> None:
     """What Kubernetes does with the objects of an NMState that was deleted."""
     for manifest in manifests(nmstate):
@@ -59,9 +70,7 @@ async def collect_garbage(admin: Client, nmstate: Object) -> None:
 @asynccontextmanager
 async def operator(plane: ControlPlane, admin: Client) -> AsyncIterator[None]:
     """An operator at work, as its own account."""
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    answer = await admin.request("POST", SERVICE_ACCOUNTS.path("nmstate-operator", "nmstate", "token"), request)
-    token = Object(answer).to_dict()["status"]["token"]
+    token = await account_token(admin, "nmstate-operator")
     async with Client(plane.config_with_token(token)) as client:
         manager = Manager(client, grace_seconds=5)
         manager.add(installation(manager, SETTINGS))

@@ -15,7 +15,7 @@ from nmstate_k8s.domain.install.grants import EVERYWHERE
 from nmstate_k8s.domain.install.kinds import SERVICE_ACCOUNTS
 from nmstate_k8s.domain.kinds import NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane, find_binary
-from tests.integration.installkit import ROOT, apply_install_yaml, manifests
+from tests.integration.installkit import ROOT, account_token, apply_install_yaml, manifests
 
 pytestmark = pytest.mark.apiserver
 
@@ -62,9 +62,7 @@ def golden(account: str, namespace: str) -> set[Grant]:
 
 async def told(plane: ControlPlane, admin: Client, account: str, namespace: str) -> set[Grant]:
     """What `kubectl auth can-i --list` says."""
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    answer = await admin.request("POST", SERVICE_ACCOUNTS.path(account, "nmstate", "token"), request)
-    token = Object(answer).to_dict()["status"]["token"]
+    token = await account_token(admin, account)
     kubectl = await asyncio.create_subprocess_exec(
         *(find_binary("kubectl"), "--kubeconfig=/dev/null", f"--server={plane.server}", f"--token={token}"),
         f"--certificate-authority={plane.config.ca_file}",
