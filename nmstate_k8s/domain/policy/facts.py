@@ -162,9 +162,19 @@ class _Readiness(msgspec.Struct):
         return any(each.type == "Ready" and each.status == "True" for each in self.conditions)
 
 
+class _Address(msgspec.Struct):
+    type: str = ""
+    address: str = ""
+
+
+class _NodeStatus(_Readiness):
+    addresses: tuple[_Address, ...] = ()
+    """By which the cluster reaches it: admission warns of policies that touch what has them."""
+
+
 class _Node(msgspec.Struct):
     metadata: ObjectMeta
-    status: _Readiness = msgspec.field(default_factory=_Readiness)
+    status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
 
 
 class _NMStateSpec(msgspec.Struct):
@@ -264,7 +274,7 @@ def slim_enactment(obj: Object) -> Object:
 
 
 def slim_node(obj: Object) -> Object:
-    """The node's metadata and its conditions' status: without images, addresses, heartbeats."""
+    """The node's metadata, its conditions' status and its addresses: without images and heartbeats."""
     view = obj.view(_Node)
     view.metadata = msgspec.structs.replace(view.metadata, annotations={})
     return obj.with_raw(msgspec.json.encode(view))

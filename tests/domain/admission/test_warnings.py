@@ -10,6 +10,7 @@ from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.admission.known import known_nodes, slim_node_state
 from nmstate_k8s.domain.admission.review import MAX_WARNINGS, validate
 from nmstate_k8s.domain.kinds import NODE_STATES, NODES
+from nmstate_k8s.domain.policy.facts import slim_node
 from tests.domain.admission.asking import asked, card, judged, node, node_state, other, policy, world
 
 pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
@@ -216,7 +217,7 @@ def test_a_state_cut_down_says_the_same() -> None:
     slim = slim_node_state(state)
     assert slim.name == "n1"
     assert len(slim.raw) < len(state.raw) - 999
-    nodes = [Object.from_dict(node("n1", "192.0.2.7"), NODES)]
+    nodes = [slim_node(Object.from_dict(node("n1", "192.0.2.7"), NODES))]
     (one,), (two,) = known_nodes(nodes, [state]), known_nodes(nodes, [slim])
     assert one.uplinks == two.uplinks == {"bond0.7": "bond0.7", "bond0": "bond0.7", "eth0": "bond0.7"}
     assert two.before.interfaces["eth1"]["dispatch"] == {"post-up": "x"}
