@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar, cast, final
+from typing import Any, Final, NamedTuple, TypeVar, cast, final
 from urllib.parse import quote
 
 import msgspec
@@ -244,6 +244,9 @@ Trim = Callable[[Object], Object]
 """What is left of an object to be kept."""
 
 
+_MANAGED_KEY: Final = b'"managedFields"'
+
+
 class _Managed(msgspec.Struct):
     class Metadata(msgspec.Struct, rename="camel"):
         managed_fields: msgspec.Raw = msgspec.Raw(b"")
@@ -257,15 +260,16 @@ def drop_managed_fields(obj: Object) -> Object:
     They are cut out of the bytes where the API server writes them: a JSON encoder takes memory by halves more than
     before, and what an object leaves of that is of no use to the next one.
     """
-    count = obj.raw.count(b'"managedFields"')
+    raw, count = obj.raw, obj.raw.count(_MANAGED_KEY)
     if not count:
         return obj
-    managed = obj.view(_Managed).metadata.managed_fields
-    if not bytes(managed):
+    managed = bytes(obj.view(_Managed).metadata.managed_fields)
+    if not managed:
         return obj  # others are called so
-    text = b',"managedFields":' + managed
-    if count == 1 and text in obj.raw:
-        return obj.with_raw(obj.raw.replace(text, b""))
+    begin = raw.find(b"," + _MANAGED_KEY + b":" + managed[:1])
+    end = begin + len(_MANAGED_KEY) + 2 + len(managed)
+    if count == 1 and begin >= 0 and raw.startswith(managed, end - len(managed)):
+        return obj.with_raw(raw[:begin] + raw[end:])
     top = obj.view(dict[str, msgspec.Raw])
     metadata = msgspec.json.decode(top["metadata"], type=dict[str, msgspec.Raw])
     del metadata["managedFields"]
