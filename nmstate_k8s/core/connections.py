@@ -8,10 +8,12 @@
 * A server whose certificate is not trusted makes the files be read again before the next connection.
 * A half-open connection is noticed by the kernel's keep-alive within half a minute.
 * Nothing is repeated behind the caller's back: aiohttp would send a PUT or DELETE again on its own account.
+* A TLS connection takes 64 KB to read into, in the whole process: asyncio's own choice is 256 KB for each.
 """
 
 import asyncio
 import socket
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ssl import SSLContext
@@ -29,6 +31,9 @@ CHECK_SECONDS: Final = 10.0
 """Kubelets bring new files within about a minute; six looks a minute cost nothing."""
 RETIRED_SECONDS: Final = 60.0
 CONNECT_SECONDS: Final = 10.0
+READ_BYTES: Final = 1 << 16
+"""Four TLS records. asyncio writes zeros over its buffer of each connection, so that all of it counts as resident: a
+watch needs a connection, and so does each of up to 32 requests at once."""
 KEEPALIVE: Final = {
     "TCP_KEEPIDLE": 10,
     "TCP_KEEPINTVL": 5,
@@ -38,6 +43,8 @@ KEEPALIVE: Final = {
 """An idle peer is dead after 10 + 4 x 5 = 30 s of silence, and so is one that does not acknowledge."""
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
+
+SSLProtocol.max_size = READ_BYTES
 
 
 class Breakable(Protocol):
