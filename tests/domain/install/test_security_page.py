@@ -65,3 +65,12 @@ def test_every_account_is_on_the_page() -> None:
     told = set(re.findall(r"^\| `([\w-]+)` \|", section, re.MULTILINE))
     installed = {body["metadata"]["name"] for body in _installed("serviceaccount")}
     assert told == installed | {"nmstate-operator"}
+
+
+def test_every_admission_policy_for_the_node_is_on_the_page() -> None:
+    """What narrows the account that is most exposed."""
+    names = {body["metadata"]["name"] for body in _installed("validatingadmissionpolicy")}
+    handlers = {name for name in names if "handler" in name}
+    assert handlers
+    for name in handlers:
+        assert f"`{name}`" in PAGE
