@@ -33,7 +33,7 @@ Complaint = Callable[[Any], Awaitable[str]]
 """What libnmstate says against a state; nothing if it takes it."""
 
 _IDENTITY = ("name", "state", "type")
-"""Taken out last: without its type nearly anything is readable."""
+"""Taken out last: without its type nearly anything can be read."""
 _UNREADABLE = "unreadable"
 
 
@@ -95,25 +95,32 @@ class _Search:
     async def _key(self, part: Mapping[str, Any], whole: Whole) -> tuple[str | None, Mapping[str, Any]]:
         """The key without which the mapping is taken, and what it is to be looked at beside."""
         why = await self._asked(whole(part))
-        for key in sorted(part, key=lambda name: name in _IDENTITY):
-            rest = {name: value for name, value in part.items() if name != key}
-            answer = await self._asked(whole(rest))
-            # Only that it is missing now: all else was read, so what was taken out is wrong, or something in it.
-            only_missing = f"missing field `{key}`" in answer and "missing field" not in why
-            if not answer or (only_missing and not self._message):
+        for key in part:
+            if key not in _IDENTITY and await self._taken_without(part, key, whole, why):
                 return key, part
-        return (None, part) if self._message else await self._one_of_several(part, whole)
+        if not self._message and (found := await self._one_of_several(part, whole)):
+            return found
+        for key in _IDENTITY:
+            if key in part and await self._taken_without(part, key, whole, why):
+                return key, part
+        return None, part
 
-    async def _one_of_several(self, part: Mapping[str, Any], whole: Whole) -> tuple[str | None, Mapping[str, Any]]:
-        """The first key that is refused beside as much as is taken."""
+    async def _taken_without(self, part: Mapping[str, Any], key: str, whole: Whole, why: str) -> bool:
+        answer = await self._asked(whole({name: value for name, value in part.items() if name != key}))
+        # Only that it is missing now: all else was read, so what was taken out is wrong, or something in it.
+        only_missing = f"missing field `{key}`" in answer and "missing field" not in why
+        return not answer or (only_missing and not self._message)
+
+    async def _one_of_several(self, part: Mapping[str, Any], whole: Whole) -> tuple[str, Mapping[str, Any]] | None:
+        """The first key that is refused beside as much as is taken, and what that is."""
         identity = {name: part[name] for name in _IDENTITY if name in part}
         for base in (identity, {"name": "x", **identity}, {}, {"name": "x"}):
             if await self._asked(whole(base)):
                 continue
             for key in part:
                 if base.get(key) != part[key] and await self._asked(whole({**base, key: part[key]})):
-                    return (key if self._questions <= MAX_QUESTIONS else None), base
-        return None, part
+                    return (key, base) if self._questions <= MAX_QUESTIONS else None
+        return None
 
     async def _entry(self, part: list[Any], whole: Whole) -> int | None:
         """The first entry that is refused by itself."""

@@ -330,6 +330,10 @@ def test_with_an_empty_state_captures_do_not_matter() -> None:
             {"interfaces": [{"type": "ethernet", "ipv4": {"enabled": True, "address": [7]}, "nam": "eth1"}]},
             "spec.desiredState.interfaces[0].ipv4.address[0]: interfaces[0].ipv4.address[0] is 7, not a mapping",
         ),
+        (
+            {"interfaces": [{**ETH1, "mtu": "jumbo", "ipv4": 7, "ipv6": 7}], "hostname": "node-a"},
+            'spec.desiredState.interfaces[0].mtu: interfaces[eth1].mtu is "jumbo", not a number',
+        ),
         ("interfaces: []", "spec.desiredState: desiredState is text, not a mapping"),
         (
             {"interfaces": [{**ETH1, "802.1x": {"identity": "me", "passwrd": "s3cret-s3cret"}}]},
