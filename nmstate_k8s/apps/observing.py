@@ -23,7 +23,6 @@ def cluster_metrics(manager: Manager, namespace: str) -> None:
     They look at the same objects as the rollout. States of nodes, which are large, are followed by the leader alone.
     """
     node_states = Informer(manager.client, NODE_STATES, trim=slim_node_state)
-    nmstates = Informer(manager.client, NMSTATES)
     metrics = ClusterMetrics(METRICS.registry)
     metrics.follow(
         policies=manager.informer(POLICIES),
@@ -31,9 +30,9 @@ def cluster_metrics(manager: Manager, namespace: str) -> None:
         nodes=manager.informer(NODES, trim=slim_node),
         pods=manager.informer(PODS, namespace=namespace, label_selector=HANDLER_SELECTOR, trim=slim_pod),
         node_states=node_states,
-        nmstates=nmstates,
+        nmstates=manager.informer(NMSTATES),
     )
-    for runnable in (node_states, nmstates, metrics):
+    for runnable in (node_states, metrics):
         manager.add(runnable, leader_only=True)
 
 
