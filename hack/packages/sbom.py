@@ -28,7 +28,7 @@ from nmstate_k8s import __version__
 __all__ = ["IMAGES", "bill", "crates", "debian", "python"]
 
 IMAGES = {
-    "handler": ("requirements/handler.lock.txt", "libnmstate/Cargo.lock"),
+    "handler": ("requirements/controller.lock.txt", "libnmstate/Cargo.lock"),
     "operator": ("requirements/handler.lock.txt", None),
 }
 """By image: the lock of its Python packages and that of its Rust crates; as the Dockerfiles install them."""

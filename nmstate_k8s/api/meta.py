@@ -32,6 +32,10 @@ __all__ = [
     "HANDLER_MANAGER",
     "OPERATOR_LEASE",
     "CONTROLLER_LEASE",
+    "CERTIFICATE_SECRET",
+    "WEBHOOK_CONFIGURATION",
+    "WEBHOOK_SERVICE",
+    "MONITOR_SERVICE",
 ]
 
 GROUP = "nmstate.io"
@@ -78,3 +82,10 @@ CONTROLLER_MANAGER = "nmstate-controller"
 HANDLER_MANAGER = "nmstate-handler"
 OPERATOR_LEASE = "nmstate-operator"
 CONTROLLER_LEASE = "nmstate-controller"
+
+# Made by the operator, filled by the controller's leader: what the controller's servers show, and whom callers trust.
+CERTIFICATE_SECRET = "nmstate-certificates"
+# By these the controller is called, and its certificate is for them. They take the operator's prefix.
+WEBHOOK_CONFIGURATION = "nmstate"
+WEBHOOK_SERVICE = "nmstate-webhook"
+MONITOR_SERVICE = "nmstate-monitor"

@@ -8,6 +8,7 @@ import asyncio
 import sys
 
 from nmstate_k8s.api.meta import CONTROLLER_LEASE, CONTROLLER_MANAGER, HANDLER_SELECTOR
+from nmstate_k8s.apps.calling import certificates, webhooks
 from nmstate_k8s.apps.logs import configure_logging
 from nmstate_k8s.apps.observing import cluster_metrics, metrics_server
 from nmstate_k8s.apps.settings import ControllerSettings, SettingsError
@@ -64,8 +65,11 @@ def managed(client: Client, settings: ControllerSettings, tls: ServerTls | None 
     for controller in policies(manager, settings):
         manager.add(controller, leader_only=True)
     cluster_metrics(manager, settings.namespace)
+    tls = tls or ServerTls()
+    if settings.webhook_address:
+        webhooks(manager, settings, tls, certificates(manager, settings, tls))
     if settings.metrics_address:
-        metrics_server(manager, settings.metrics_address, tls or ServerTls())
+        metrics_server(manager, settings.metrics_address, tls)
     return manager
 
 

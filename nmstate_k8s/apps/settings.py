@@ -11,9 +11,12 @@ __all__ = ["ControllerSettings", "Environment", "SettingsError", "OperatorSettin
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 
+from nmstate_k8s.api.durations import go_duration
 from nmstate_k8s.apps.variables import VARIABLES
+from nmstate_k8s.core.rotation import Durations
 from nmstate_k8s.domain.install.stack import InstallSettings
 
 
@@ -55,6 +58,14 @@ class Environment:
         if value < minimum:
             raise SettingsError(f"{name} is {value}, it must be at least {minimum}")
         return value
+
+    def duration(self, name: str, default: timedelta) -> timedelta:
+        """A duration as Go writes it; none at all is the default."""
+        text = self.text(name, "0s")
+        try:
+            return go_duration(text) or default
+        except ValueError as error:
+            raise SettingsError(f"{name} is {text!r}, it must be a duration like 24h0m0s") from error
 
     def beginning_with(self, *prefixes: str) -> dict[str, str]:
         """All variables whose names begin so, as they stand."""
@@ -112,10 +123,20 @@ class ControllerSettings:
     """Empty: metrics are not served."""
     node: str = ""
     """The node that it runs on, the last one of a rollout; empty: not known."""
+    webhook_address: str = ""
+    """Empty: there is no webhook, and no certificate either."""
+    prefix: str = ""
+    """With which the names of what is installed begin."""
+    durations: Durations = field(default_factory=Durations)
+    """Of the certificates."""
+    allow_dispatch: bool = False
+    """Whether policies may bring scripts that run as root."""
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> ControllerSettings:
-        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, NODE_NAME, HEALTH_ADDRESS, METRICS_… and LOG_LEVEL."""
+        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, NODE_NAME, LOG_LEVEL, where to serve what (HEALTH_ADDRESS,
+        METRICS_ADDRESS, WEBHOOK_ADDRESS), and what the NMState says of certificates and scripts.
+        """
         env = environment or Environment()
         return cls(
             namespace=env.text("POD_NAMESPACE", env.text("HANDLER_NAMESPACE", "nmstate")),
@@ -124,4 +145,18 @@ class ControllerSettings:
             log_level=log_level(env),
             metrics_address=env.text("METRICS_ADDRESS", ""),
             node=env.text("NODE_NAME", ""),
+            webhook_address=env.text("WEBHOOK_ADDRESS", ""),
+            prefix=env.text("HANDLER_PREFIX", ""),
+            durations=_durations(env),
+            allow_dispatch=env.choice("ALLOW_DISPATCH", ("false", "true")) == "true",
         )
+
+
+def _durations(env: Environment) -> Durations:
+    usual = Durations()
+    return Durations(
+        ca_rotate=env.duration("CA_ROTATE_INTERVAL", usual.ca_rotate),
+        ca_overlap=env.duration("CA_OVERLAP_INTERVAL", usual.ca_overlap),
+        cert_rotate=env.duration("CERT_ROTATE_INTERVAL", usual.cert_rotate),
+        cert_overlap=env.duration("CERT_OVERLAP_INTERVAL", usual.cert_overlap),
+    )

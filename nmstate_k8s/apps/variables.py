@@ -11,6 +11,10 @@ from collections.abc import Mapping
 
 VARIABLES: Mapping[str, str] = {
     "ALLOW_DISPATCH": "Whether policies may bring scripts that run as root: `spec.allowDispatch` of the NMState.",
+    "CA_OVERLAP_INTERVAL": "How long a new CA is trusted before it signs: `spec.selfSignConfiguration`.",
+    "CA_ROTATE_INTERVAL": "How long a CA signs: `spec.selfSignConfiguration` of the NMState.",
+    "CERT_OVERLAP_INTERVAL": "How long a replaced certificate is still valid: `spec.selfSignConfiguration`.",
+    "CERT_ROTATE_INTERVAL": "How long a certificate is shown: `spec.selfSignConfiguration` of the NMState.",
     "HANDLER_IMAGE_PULL_POLICY": "When the handler's image is pulled, for the pods of handler and controller.",
     "HANDLER_NAMESPACE": "Where everything is installed. The operator's Role is made for its own namespace.",
     "HANDLER_PREFIX": "Names of installed objects begin with it and a dash.",
@@ -28,6 +32,7 @@ VARIABLES: Mapping[str, str] = {
     "POD_NAMESPACE": "Where the controller runs, and its lease lies.",
     "PROBES": "What is probed where a policy says nothing: `spec.probeConfiguration` of the NMState, as JSON.",
     "RELATED_IMAGE_HANDLER_IMAGE": "The image of handler and controller.",
+    "WEBHOOK_ADDRESS": "Where the controller serves the webhooks, by HTTPS.",
     # For tests alone.
     "NMSTATE_FAILPOINTS": "Steps of a transaction at which the handler dies.",
     "NMSTATE_HOST_ROOT": "Where the host's own files are.",

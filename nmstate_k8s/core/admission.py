@@ -21,6 +21,8 @@ from nmstate_k8s.core.errors import CoreError
 from nmstate_k8s.core.objects import Object, Resource
 
 __all__ = [
+    "MUTATING_WEBHOOKS",
+    "VALIDATING_WEBHOOKS",
     "AdmissionRequest",
     "Decision",
     "MalformedReview",
@@ -31,6 +33,11 @@ __all__ = [
     "encode_review",
     "patched",
 ]
+
+_GROUP: Final = "admissionregistration.k8s.io"
+MUTATING_WEBHOOKS: Final = Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration")
+VALIDATING_WEBHOOKS: Final = Resource(_GROUP, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration")
+"""Who tells API servers which webhooks there are."""
 
 API_VERSION: Final = "admission.k8s.io/v1"
 MAX_WARNING: Final = 256

@@ -19,7 +19,7 @@ import structlog
 from nmstate_k8s.core.certificates import Keyring
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.controller import Result
-from nmstate_k8s.core.errors import ConfigError, Invalid, NotFound
+from nmstate_k8s.core.errors import ConfigError, Conflict, Invalid, NotFound
 from nmstate_k8s.core.informer import Event, Informer
 from nmstate_k8s.core.objects import Key, Object, Resource
 from nmstate_k8s.core.rotation import Durations, Step, plan
@@ -27,18 +27,13 @@ from nmstate_k8s.core.store import Store
 from nmstate_k8s.core.tls import ServerTls
 
 __all__ = [
-    "MUTATING_WEBHOOKS",
     "SECRETS",
-    "VALIDATING_WEBHOOKS",
     "Callers",
     "CertificateReconciler",
     "serve_from",
 ]
 
 SECRETS: Final = Resource("", "v1", "secrets", "Secret", namespaced=True)
-_GROUP: Final = "admissionregistration.k8s.io"
-MUTATING_WEBHOOKS: Final = Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration")
-VALIDATING_WEBHOOKS: Final = Resource(_GROUP, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration")
 LOOK_AGAIN: Final = 3600.0
 """Seconds: at the latest, whatever the plan says; a wall clock may be set meanwhile."""
 MAX_STEPS: Final = 10
@@ -74,14 +69,19 @@ class CertificateReconciler:
         configurations: Sequence[tuple[Resource, str]],
         durations: Callable[[], Durations] = Durations,
         field_manager: str = "certificates",
+        creates: bool = True,
     ) -> None:
-        """`configurations`: kind and name; one that is not there (yet) is nobody who calls."""
+        """`configurations`: kind and name; one that is not there (yet) is nobody who calls. `creates`: whether the
+        Secret is ours to create. If it is not, a missing one is waited for: the right to create Secrets is the right
+        to get a token of any account of the namespace.
+        """
         self._client = client
         self._secret = secret
         self._hosts = tuple(hosts)
         self._configurations = configurations
         self._durations = durations
         self._manager = field_manager
+        self._creates = creates
         self._known: Keyring | None = None
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -90,6 +90,9 @@ class CertificateReconciler:
         :raises ApiError: if the server refuses (Conflict: another leader was faster): it is tried again.
         """
         found = await self._read()
+        if found is None and not self._creates:
+            log.info("the Secret of certificates is not there yet", secret=str(self._secret))
+            return None
         ring = self._healed(Keyring.from_data(_data(found), self._hosts))
         ring = await self._with_trusted(ring)
         durations = self._durations()
@@ -149,6 +152,8 @@ class CertificateReconciler:
             # Somebody made it immutable: only another one of its name can be as we need it.
             log.warning("the Secret of certificates cannot be changed, making it anew", error=str(error))
         await self._client.delete(SECRETS, self._secret.name, self._secret.namespace, uid=found.uid)
+        if not self._creates:
+            raise Conflict("the Secret of certificates is to be made anew by whoever makes it")
         return await self._client.create(SECRETS, body, field_manager=self._manager)
 
     async def _found(self) -> list[tuple[Resource, str, _Configuration]]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from nmstate_k8s.apps.settings import ControllerSettings, Environment
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from nmstate_k8s.apps.settings import ControllerSettings, Environment, SettingsError
+from nmstate_k8s.core.rotation import Durations
 
 
 def read(**values: str) -> ControllerSettings:
@@ -21,3 +27,23 @@ def test_everything_has_a_default() -> None:
     settings = read()
     assert (settings.namespace, settings.health_address, settings.log_level) == ("nmstate", ":8081", "info")
     assert settings.identity
+
+
+def test_certificates_live_as_long_as_the_nmstate_says() -> None:
+    """As Go writes durations; what is not said is as usual."""
+    durations = read(CA_ROTATE_INTERVAL="100h0m0s", CERT_OVERLAP_INTERVAL="1h30m").durations
+    assert durations == replace(
+        Durations(), ca_rotate=timedelta(hours=100), cert_overlap=timedelta(hours=1, minutes=30)
+    )
+    assert read().durations == Durations()
+
+
+def test_a_duration_that_is_none_is_named() -> None:
+    """With the variable."""
+    with pytest.raises(SettingsError, match="CA_ROTATE_INTERVAL is 'soon'"):
+        read(CA_ROTATE_INTERVAL="soon")
+
+
+def test_a_duration_of_nothing_is_as_usual() -> None:
+    """Zero would mean to rotate for ever."""
+    assert read(CERT_ROTATE_INTERVAL="0s").durations == Durations()

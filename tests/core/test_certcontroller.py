@@ -15,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from nmstate_k8s.core.admission import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from nmstate_k8s.core.certcontroller import (
-    MUTATING_WEBHOOKS,
     SECRETS,
-    VALIDATING_WEBHOOKS,
     CertificateReconciler,
     serve_from,
 )

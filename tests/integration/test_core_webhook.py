@@ -9,11 +9,17 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from nmstate_k8s.core.admission import AdmissionRequest, Decision, allow, deny, patched
-from nmstate_k8s.core.certcontroller import (
+from nmstate_k8s.core.admission import (
     MUTATING_WEBHOOKS,
-    SECRETS,
     VALIDATING_WEBHOOKS,
+    AdmissionRequest,
+    Decision,
+    allow,
+    deny,
+    patched,
+)
+from nmstate_k8s.core.certcontroller import (
+    SECRETS,
     Callers,
     CertificateReconciler,
     serve_from,

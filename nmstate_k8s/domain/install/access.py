@@ -13,7 +13,8 @@ __all__ = ["Rule", "HANDLER", "CONTROLLER", "CONTROLLER_NAMESPACE", "EVENTS", "R
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nmstate_k8s.api.meta import CONTROLLER_LEASE, GROUP
+from nmstate_k8s.api.meta import CERTIFICATE_SECRET, CONTROLLER_LEASE, GROUP, WEBHOOK_CONFIGURATION
+from nmstate_k8s.core.admission import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from nmstate_k8s.domain.install.kinds import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -95,10 +96,12 @@ def access(stack: Stack) -> Iterable[Manifest]:
     """The accounts, their roles and the bindings between them."""
     handler, controller = stack.name("nmstate-handler"), stack.name("nmstate-controller")
     for account, rules in ((handler, HANDLER), (controller, CONTROLLER)):
+        if account == controller:
+            rules = (*rules, _webhooks(stack))
         yield stack.manifest(SERVICE_ACCOUNTS, account, {"automountServiceAccountToken": False})
         yield stack.manifest(CLUSTER_ROLES, account, _rules(rules))
         yield stack.manifest(CLUSTER_ROLE_BINDINGS, account, _binding(CLUSTER_ROLES.kind, account, stack, account))
-    yield stack.manifest(ROLES, controller, _rules(CONTROLLER_NAMESPACE))
+    yield stack.manifest(ROLES, controller, _rules((*CONTROLLER_NAMESPACE, _certificates(stack))))
     yield stack.manifest(ROLE_BINDINGS, controller, _binding(ROLES.kind, controller, stack, controller))
     events = stack.name("nmstate-events")
     yield stack.manifest(ROLES, events, _rules(EVENTS), namespace=EVENTS_NAMESPACE)
@@ -112,6 +115,19 @@ def access(stack: Stack) -> Iterable[Manifest]:
     yield stack.manifest(
         CLUSTER_ROLES, stack.name("nmstate-cluster-reader"), {"metadata": aggregated, **_rules(READER)}
     )
+
+
+def _certificates(stack: Stack) -> Rule:
+    """What the controller's servers show. It may not create it: whoever may create Secrets may get a token of any
+    account of the namespace.
+    """
+    return Rule("", ("secrets",), (*READ, "update", "delete"), (stack.name(CERTIFICATE_SECRET),))
+
+
+def _webhooks(stack: Stack) -> Rule:
+    """Of the webhook configurations: whom they are to trust."""
+    kinds = (MUTATING_WEBHOOKS.plural, VALIDATING_WEBHOOKS.plural)
+    return Rule(MUTATING_WEBHOOKS.group, kinds, (*READ, "patch"), (stack.name(WEBHOOK_CONFIGURATION),))
 
 
 def _rules(rules: Sequence[Rule]) -> Body:

@@ -18,7 +18,16 @@ from nmstate_k8s.api.nmstate import NMStateSpec, SelfSignConfiguration
 from nmstate_k8s.api.scheduling import Toleration
 from nmstate_k8s.domain.install.kinds import DISRUPTION_BUDGETS
 from nmstate_k8s.domain.install.monitoring import metrics_address, metrics_port
-from nmstate_k8s.domain.install.pods import API_MOUNT, HEALTH_PORT, LINUX, api_volume, field, probe, variables
+from nmstate_k8s.domain.install.pods import (
+    API_MOUNT,
+    HEALTH_PORT,
+    LINUX,
+    WEBHOOK_PORT,
+    api_volume,
+    field,
+    probe,
+    variables,
+)
 from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
 from nmstate_k8s.domain.kinds import DEPLOYMENTS
 
@@ -148,7 +157,7 @@ def _container(stack: Stack) -> Body:
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
             field("NODE_NAME", "spec.nodeName"),
-            *variables(_environment(stack.spec, stack.namespace)),
+            *variables(_environment(stack)),
         ],
         "ports": _ports(stack.spec),
         "securityContext": {
@@ -165,20 +174,27 @@ def _container(stack: Stack) -> Body:
 
 
 def _ports(spec: NMStateSpec) -> list[Body]:
-    ports = {"health": HEALTH_PORT, "metrics": metrics_port(spec)}
+    ports = {"health": HEALTH_PORT, "metrics": metrics_port(spec), "webhook": WEBHOOK_PORT}
     return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items() if port]
 
 
-def _environment(spec: NMStateSpec, namespace: str) -> dict[str, str]:
+def _environment(stack: Stack) -> dict[str, str]:
     """What the controller is told; a change of any of it rolls the Deployment out."""
+    spec = stack.spec
     certificates = spec.self_sign_configuration or SelfSignConfiguration()
-    return {
-        "HANDLER_NAMESPACE": namespace,
+    told = {
+        "HANDLER_NAMESPACE": stack.namespace,
         "LOG_LEVEL": spec.log_level,
         "HEALTH_ADDRESS": f":{HEALTH_PORT}",
         "METRICS_ADDRESS": metrics_address(spec),
+        "WEBHOOK_ADDRESS": f":{WEBHOOK_PORT}",
         "CA_ROTATE_INTERVAL": certificates.ca_rotate_interval,
         "CA_OVERLAP_INTERVAL": certificates.ca_overlap_interval,
         "CERT_ROTATE_INTERVAL": certificates.cert_rotate_interval,
         "CERT_OVERLAP_INTERVAL": certificates.cert_overlap_interval,
     }
+    if stack.settings.prefix:
+        told["HANDLER_PREFIX"] = stack.settings.prefix
+    if spec.allow_dispatch:
+        told["ALLOW_DISPATCH"] = "true"
+    return told

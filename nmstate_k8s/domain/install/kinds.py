@@ -13,6 +13,7 @@ __all__ = [
     "ADMISSION_POLICIES",
     "ADMISSION_POLICY_BINDINGS",
     "NETWORK_POLICIES",
+    "SECRETS",
     "SERVICES",
     "SERVICE_MONITORS",
     "PROMETHEUS_RULES",
@@ -36,6 +37,8 @@ ADMISSION_POLICY_BINDINGS = Resource(
     _ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"
 )
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", namespaced=True)
+SECRETS = Resource("", "v1", "secrets", "Secret", namespaced=True, metadata_only=True)
+"""What is in them is nobody's business who installs them."""
 SERVICES = Resource("", "v1", "services", "Service", namespaced=True)
 _PROMETHEUS = "monitoring.coreos.com"
 SERVICE_MONITORS = Resource(_PROMETHEUS, "v1", "servicemonitors", "ServiceMonitor", namespaced=True)

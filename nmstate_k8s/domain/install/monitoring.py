@@ -15,7 +15,7 @@ __all__ = ["DISCOVERY", "METRICS_READER", "MONITOR_NAME", "metrics_address", "me
 
 from collections.abc import Collection, Iterable
 
-from nmstate_k8s.api.meta import APP, APP_LABEL, WEBHOOK_COMPONENT
+from nmstate_k8s.api.meta import APP, APP_LABEL, CERTIFICATE_SECRET, MONITOR_SERVICE, WEBHOOK_COMPONENT
 from nmstate_k8s.api.nmstate import MetricsConfiguration, NMStateSpec
 from nmstate_k8s.domain.install.access import READ, Rule
 from nmstate_k8s.domain.install.kinds import (
@@ -30,7 +30,7 @@ from nmstate_k8s.domain.install.kinds import (
 from nmstate_k8s.domain.install.monitoring_rules import groups
 from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
 
-MONITOR_NAME = "nmstate-monitor"
+MONITOR_NAME = MONITOR_SERVICE
 MONITOR_LABEL = "prometheus.nmstate.io"
 
 _PORT = 8443
@@ -44,8 +44,6 @@ METRICS_READER = Rule("", (), ("get",), urls=("/metrics",))
 
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _CONTROLLER = "nmstate-webhook"
-CERTIFICATE_SECRET = "nmstate-webhook"
-"""The Secret with the controller's certificate, and in `ca.crt` whom its callers are to trust."""
 
 
 def metrics_address(spec: NMStateSpec) -> str:

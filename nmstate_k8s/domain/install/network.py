@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-__all__ = ["API_NAMESPACE", "API_SERVICE_LABEL", "WEBHOOK_PORT", "api_ports", "network_policies"]
+__all__ = ["API_NAMESPACE", "API_SERVICE_LABEL", "api_ports", "network_policies"]
 
 from collections.abc import Iterable
 
@@ -22,11 +22,10 @@ from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.controller import CONTROLLER_NAME
 from nmstate_k8s.domain.install.kinds import NETWORK_POLICIES
 from nmstate_k8s.domain.install.monitoring import metrics_port
-from nmstate_k8s.domain.install.pods import HEALTH_PORT
+from nmstate_k8s.domain.install.pods import HEALTH_PORT, WEBHOOK_PORT
 from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
 
 OPERATOR_NAME = "nmstate-operator"
-WEBHOOK_PORT = 9443
 API_NAMESPACE = "default"
 API_SERVICE_LABEL = "kubernetes.io/service-name=kubernetes"
 """Where the EndpointSlices of the API server are, and what selects them."""

@@ -1,7 +1,7 @@
 """The operator's own rules: what its manifests grant it (hack/render-install writes them).
 
 - It may write what it installs, in its own namespace, and the objects of the cluster that belong to it; it
-  writes no Secret, runs no pod by itself, impersonates nobody.
+  runs no pod by itself, impersonates nobody, and of Secrets makes one, empty, in its own namespace.
 - It deletes what it does not ask for any more, or cannot change; never a CRD or a namespace.
 - To grant the rules of ``access`` it holds them itself, since it has neither ``escalate`` nor ``bind``.
 """
@@ -38,7 +38,12 @@ def _cluster(namespace: str) -> tuple[Rule, ...]:
         Rule(_RBAC, ("clusterroles", "clusterrolebindings"), _MANAGE),
         Rule(
             "admissionregistration.k8s.io",
-            ("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
+            (
+                "mutatingwebhookconfigurations",
+                "validatingadmissionpolicies",
+                "validatingadmissionpolicybindings",
+                "validatingwebhookconfigurations",
+            ),
             _MANAGE,
         ),
         *_distinct((*READER, *HANDLER, *CONTROLLER)),
@@ -52,6 +57,7 @@ _NAMESPACED = (
     Rule("policy", ("poddisruptionbudgets",), _MANAGE),
     Rule("networking.k8s.io", ("networkpolicies",), _MANAGE),
     Rule("", ("services",), _MANAGE),
+    Rule("", ("secrets",), (*_MANAGE, "update")),
     Rule("monitoring.coreos.com", ("servicemonitors", "prometheusrules"), _MANAGE),
     Rule(_RBAC, ("roles", "rolebindings"), _MANAGE),
     Rule("coordination.k8s.io", ("leases",), ("get", "patch", "update"), (OPERATOR_LEASE,)),

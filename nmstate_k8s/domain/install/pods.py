@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LINUX", "HEALTH_PORT", "api_volume", "API_MOUNT", "field", "variables", "probe"]
+__all__ = ["LINUX", "HEALTH_PORT", "WEBHOOK_PORT", "api_volume", "API_MOUNT", "field", "variables", "probe"]
 
 from collections.abc import Mapping
 
@@ -15,6 +15,7 @@ from nmstate_k8s.domain.install.stack import Body
 
 LINUX = {"kubernetes.io/os": "linux"}
 HEALTH_PORT = 8081
+WEBHOOK_PORT = 9443
 
 _TOKEN_SECONDS = 900
 _ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -23,6 +23,7 @@ from nmstate_k8s.domain.install.monitoring import monitoring
 from nmstate_k8s.domain.install.network import network_policies
 from nmstate_k8s.domain.install.stack import Manifest, Stack
 from nmstate_k8s.domain.install.surroundings import UNKNOWN, Surroundings
+from nmstate_k8s.domain.install.webhook import webhook
 from nmstate_k8s.domain.kinds import CRDS, NMSTATES
 
 
@@ -33,6 +34,7 @@ def render(stack: Stack, around: Surroundings = UNKNOWN) -> tuple[Manifest, ...]
         _namespace(stack),
         *access(stack),
         *admission(stack),
+        *webhook(stack),
         *network_policies(stack, around.api_ports),
         deployment(stack, replicas(around.nodes, stack.spec.infra_tolerations)),
         disruption_budget(stack),

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Body", "Manifest", "InstallSettings", "Stack", "EVENTS_NAMESPACE"]
+__all__ = ["Body", "Manifest", "InstallSettings", "Stack", "EVENTS_NAMESPACE", "prefixed"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +25,11 @@ EVENTS_NAMESPACE = "default"
 """Where the events about cluster-scoped objects (policies, nodes) live."""
 
 _RECOMMENDED = "app.kubernetes.io/"
+
+
+def prefixed(prefix: str, base: str) -> str:
+    """The name of an installed object; an empty prefix adds nothing."""
+    return f"{prefix}-{base}" if prefix else base
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class Stack:
 
     def name(self, base: str) -> str:
         """The name of an installed object."""
-        return f"{self.settings.prefix}-{base}" if self.settings.prefix else base
+        return prefixed(self.settings.prefix, base)
 
     def pod_labels(self, name: str, component: str) -> dict[str, str]:
         """The labels of a pod; ``component`` and ``name`` select it."""

@@ -35,12 +35,12 @@ def test_the_operator_holds_what_it_grants(rendered: Rendered) -> None:
 
 
 def test_nobody_has_a_wildcard_or_more_power_than_is_seen(rendered: Rendered) -> None:
-    """No `*`, no escalate, bind or impersonate, no Secrets, no pods to create."""
-    for _, group, resource, verb, _ in grants([*operator_access("nmstate"), *rendered().values()]):
+    """No `*`, no escalate, bind or impersonate, no pods to create; Secrets in the own namespace only."""
+    for namespace, group, resource, verb, _ in grants([*operator_access("nmstate"), *rendered().values()]):
         assert "*" not in (group, resource, verb)
         assert verb not in ("escalate", "bind", "impersonate")
-        assert resource != "secrets"
         assert (resource, verb) != ("pods", "create")
+        assert resource != "secrets" or namespace == "nmstate"
 
 
 def test_the_node_writes_results_only(rendered: Rendered) -> None:
@@ -52,6 +52,14 @@ def test_the_node_writes_results_only(rendered: Rendered) -> None:
         ("nodenetworkstates", "create"),
         ("nodenetworkstates/status", "patch"),
     }
+
+
+def test_the_controller_fills_one_secret_and_creates_none(rendered: Rendered) -> None:
+    """Whoever may create Secrets may get a token of any account of the namespace."""
+    for prefix in ("", "alice"):
+        found = {grant[3:] for grant in grants(rendered(prefix=prefix).values()) if grant[2] == "secrets"}
+        name = f"{prefix}-nmstate-certificates".removeprefix("-")
+        assert found == {(verb, name) for verb in ("get", "list", "watch", "update", "delete")}
 
 
 def test_another_namespace_gets_the_same_rules() -> None:

@@ -51,7 +51,7 @@ def test_without_an_address_nothing_leads_there(rendered: Render) -> None:
     """As in every controller: 0 means not at all."""
     objects = rendered({"metricsConfiguration": {"bindAddress": "0"}}, around=WITH_PROMETHEUS)
     assert [name for name in objects if "monitor" in name.lower() or "metrics" in name or "Prometheus" in name] == []
-    assert [port["name"] for port in container(objects[DEPLOYMENT])["ports"]] == ["health"]
+    assert [port["name"] for port in container(objects[DEPLOYMENT])["ports"]] == ["health", "webhook"]
     assert {"name": "METRICS_ADDRESS", "value": ""} in container(objects[DEPLOYMENT])["env"]
 
 
