@@ -134,8 +134,8 @@ class ControllerSettings:
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> ControllerSettings:
-        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, NODE_NAME, LOG_LEVEL, where to serve what (HEALTH_ADDRESS,
-        METRICS_ADDRESS, WEBHOOK_ADDRESS), and what the NMState says of certificates and scripts.
+        """Read POD_NAMESPACE (or HANDLER_NAMESPACE), POD_NAME, NODE_NAME, LOG_LEVEL, where to serve what
+        (HEALTH_ADDRESS, METRICS_ADDRESS, WEBHOOK_ADDRESS), and what the NMState says of certificates and scripts.
         """
         env = environment or Environment()
         return cls(

@@ -207,9 +207,9 @@ class Object:
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain data of the caller's own."""
         value = self.view(dict[str, Any])
-        if self._resource:
-            value.setdefault("apiVersion", self._resource.api_version)
-            value.setdefault("kind", self._resource.kind)
+        if self._resource and (self._resource.metadata_only or "kind" not in value):
+            # An answer with metadata only calls itself PartialObjectMetadata, whatever kind it is of.
+            value |= {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
         return value
 
     def with_raw(self, raw: bytes) -> "Object":

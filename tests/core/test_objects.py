@@ -156,3 +156,11 @@ def test_what_is_trimmed_takes_no_more_memory_than_its_bytes() -> None:
         assert tracemalloc.get_traced_memory()[0] < 1.02 * sum(map(sys.getsizeof, kept)) + 4096
     finally:
         tracemalloc.stop()
+
+
+def test_metadata_alone_is_still_of_its_kind() -> None:
+    """The server calls it PartialObjectMetadata; whoever compares it with what he wrote must not see another kind."""
+    resource = Resource("", "v1", "secrets", "Secret", namespaced=True)
+    raw = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {"name": "a"}}
+    found = Object.from_dict(raw, resource.as_metadata())
+    assert found.to_dict() == {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}
