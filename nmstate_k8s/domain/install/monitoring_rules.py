@@ -137,11 +137,20 @@ def _nodes() -> tuple[Alert, ...]:
         Alert(
             "NetworkManagerUnhealthy",
             "sum by (node, reason) (nmstate_enactment_failures{reason=~"
-            '"NetworkManagerUnavailable|NetworkManagerRestarted|NetworkManagerNotStarted"}) > 0',
+            '"DBus|NetworkManagerUnavailable|NetworkManagerRestarted|NetworkManagerNotStarted"}) > 0',
             "critical",
             "NetworkManager on node {{ $labels.node }} does not work: {{ $labels.reason }}.",
             "Policies fail on the node {{ $labels.node }} because NetworkManager does not answer, was restarted in the"
             " middle of a change, or cannot be started.",
+            "5m",
+        ),
+        Alert(
+            "NodeDiskUnusable",
+            'sum by (node, reason) (nmstate_enactment_failures{reason=~"DiskFull|DiskReadOnly"}) > 0',
+            "warning",
+            "A disk of node {{ $labels.node }} has no room, or cannot be written: {{ $labels.reason }}.",
+            "Policies are refused on the node {{ $labels.node }} before anything is changed, since what it looked like"
+            " before could not be kept.",
             "5m",
         ),
         Alert(
