@@ -23,7 +23,8 @@ def _given() -> Iterator[tuple[str, str]]:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
             name = call.func.id if isinstance(call.func, ast.Name) else ""
-            candidates = [word.value for word in call.keywords if word.arg in ("kind", "reason")]
+            told = "reason" if name == "Explanation" else "kind"
+            candidates = [word.value for word in call.keywords if word.arg == told]
             if name in ERRORS:
                 candidates += call.args[:1]
             elif name == "Fault":
