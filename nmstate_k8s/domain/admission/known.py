@@ -8,7 +8,7 @@ whatever it is, it neither fills the cache nor ends a judgement.
 
 from __future__ import annotations
 
-__all__ = ["KnownNode", "known_nodes", "slim_node_state"]
+__all__ = ["PLAIN_NAME", "KnownNode", "known_nodes", "slim_node_state"]
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,8 @@ _MAIN_TABLE = 254
 _KEPT = frozenset({"name", "type", "state", "alt-names", "dispatch", "controller"})
 _BASED = ("vlan", "vxlan", "mac-vlan", "mac-vtap", "ipvlan", "macsec")
 _WITH_PORTS = ("bridge", "link-aggregation", "vrf")
-_NAME = re.compile(r"[\w.@:-]{1,64}")
+PLAIN_NAME = re.compile(r"[\w.@:-]{1,64}")
+"""A name that can be shown, whoever says it."""
 MAX_BYTES = 64 * 1024
 """Of a state that is kept. One that is cut down and still larger says nothing."""
 
@@ -91,7 +92,7 @@ class KnownNode:
             str(entry.get("name")) for entry in interfaces_of(self.state) if self.addresses & set(_addresses(entry))
         ]
         found = having or [str(route.get("next-hop-interface")) for route in _default_routes(self.state)]
-        yield from (name for name in found if _NAME.fullmatch(name))
+        yield from (name for name in found if PLAIN_NAME.fullmatch(name))
 
 
 def known_nodes(nodes: Sequence[Object], states: Sequence[Object]) -> list[KnownNode]:

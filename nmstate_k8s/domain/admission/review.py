@@ -27,7 +27,7 @@ from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.admission.conflicts import Other, conflicts
 from nmstate_k8s.domain.admission.known import known_nodes
 from nmstate_k8s.domain.admission.mutating import mutate_policy, mutate_status, mutate_timestamp
-from nmstate_k8s.domain.admission.notices import cuts_near, leftovers, oddities
+from nmstate_k8s.domain.admission.notices import cuts_near, leftovers, missing_cards, oddities
 from nmstate_k8s.domain.admission.refusing import refusal_text, refuse_wrong
 from nmstate_k8s.domain.desired.binding import Computing
 from nmstate_k8s.domain.desired.errors import DesiredStateError
@@ -104,6 +104,7 @@ def _warnings(policy: Object, spec: _Spec, others: Others) -> Iterator[str]:
     nodes = known_nodes(others.nodes, others.node_states)
     selected = [node for node in nodes if matches(node.labels, spec.node_selector)]
     yield from cuts_near(spec.desired_state, selected)
+    yield from missing_cards(spec.desired_state, selected)
     yield from conflicts(spec.desired_state, spec.node_selector, list(_others(policy.name, others)), nodes)
     yield from oddities(spec.desired_state)
 
