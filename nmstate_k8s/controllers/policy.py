@@ -46,6 +46,8 @@ from nmstate_k8s.domain.policy.verbs import Verbs
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
 WRITES_AT_ONCE = 16
+WRITES_BEFORE_A_LOOK = 128
+"""After so many the plan is made anew: in a large cluster nodes finish, and users edit, while it is carried out."""
 
 said_anew: Final[Predicate] = any_of(
     generation_changed,
@@ -105,9 +107,10 @@ class PolicyReconciler:
                 return None  # gone or going: the watch will tell
             matching, standing, todo = self._plan(policy)
         with self._world.admitting(policy.name, todo.admitted):
-            await self._carry_out(policy, todo)
+            rest = await self._carry_out(policy, todo)
         unconfirmed = CONFIRM_WITHIN if self._world.unconfirmed(policy.name) else None
-        return Result(requeue_after=_soonest(matching.recheck_after, standing.opens_in, unconfirmed))
+        at_once = 0.0 if rest else None
+        return Result(requeue_after=_soonest(at_once, matching.recheck_after, standing.opens_in, unconfirmed))
 
     def _policy(self, key: Key) -> PolicyFacts | None:
         """The policy, unless it is gone or going."""
@@ -155,10 +158,13 @@ class PolicyReconciler:
             log.info("enactment asked for", enactment=facts.name, silent_seconds=round(seconds), found=bool(found))
             self._world.confirm(facts, found)
 
-    async def _carry_out(self, policy: PolicyFacts, todo: Plan) -> None:
-        """All writes of a plan: each is about another enactment, so that their order does not matter."""
+    async def _carry_out(self, policy: PolicyFacts, todo: Plan) -> int:
+        """The first writes of a plan, each about another enactment; how many are left.
+
+        Nodes that are to begin come before those that wait: who is still to be created may be admitted by then.
+        """
         if not todo:
-            return
+            return 0
         log.info(
             "rollout goes on",
             generation=policy.generation,
@@ -171,14 +177,18 @@ class PolicyReconciler:
         writes: list[Callable[[], Awaitable[None]]] = [
             *(lambda each=each: self._delete(each) for each in todo.delete),
             *(lambda each=each: self._admit(policy, each) for each in todo.admit),
-            *(lambda each=each: self._create(policy, each) for each in todo.create),
+            *(
+                lambda each=each: self._create(policy, each)
+                for each in sorted(todo.create, key=lambda each: not each.admitted)
+            ),
             *(lambda each=each: self._hold(policy, each) for each in todo.hold),
             *(
                 lambda each=each: self._say(policy, each.enactment, EnactmentPhase.ABORTED, each.message)
                 for each in todo.abort
             ),
         ]
-        await self._each(writes, lambda write: write())
+        await self._each(writes[:WRITES_BEFORE_A_LOOK], lambda write: write())
+        return max(0, len(writes) - WRITES_BEFORE_A_LOOK)
 
     # --- The writes -----------------------------------------------------------------------------------------------
 

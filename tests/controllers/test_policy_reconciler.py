@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nmstate_k8s.controllers.policy import PolicyReconciler
+from nmstate_k8s.controllers.policy import WRITES_BEFORE_A_LOOK, PolicyReconciler
 from nmstate_k8s.controllers.world import World
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
@@ -23,16 +23,16 @@ POLICY = Place("nodenetworkconfigurationpolicies", "", "p")
 
 
 class Scene:
-    """A policy on the nodes a and b, a store that knows of it, and a reconciler that is called by hand."""
+    """A policy on nodes (a and b), a store that knows of it, and a reconciler that is called by hand."""
 
-    def __init__(self, **spec: Any) -> None:
+    def __init__(self, *names: str, **spec: Any) -> None:
         clock = LoopClock()
         self.server = ApiModel(clock.monotonic)
         client = Client(ClusterConfig("http://model"), clock=clock, transport=Link(self.server, Random(1)))
         self.store = MutableStore()
         self.world = World(clock)
         self.rollout = PolicyReconciler(client, self.store, self.world)
-        for name in ("a", "b"):
+        for name in names or ("a", "b"):
             ready = {"conditions": [{"type": "Ready", "status": "True"}]}
             node = self.server.create(Place("nodes", "", name), {"metadata": {"name": name}, "status": ready})
             self.world.on_node(Event(None, Object.from_dict(node)))
@@ -76,3 +76,19 @@ async def test_where_nothing_is_to_be_done_nothing_is_asked() -> None:
     version = scene.server.version
     await scene.rollout.reconcile(KEY)
     assert scene.server.version == version
+
+
+async def test_a_large_plan_is_made_anew_on_the_way() -> None:
+    """An edit need not wait until all is written; nodes that are to begin come first."""
+    scene = Scene(*(f"n{number:04}" for number in range(2 * WRITES_BEFORE_A_LOOK)), maxUnavailable="25%")
+    result = await scene.rollout.reconcile(KEY)
+    assert result is not None
+    assert result.requeue_after == 0
+    assert len(scene.admitted) == WRITES_BEFORE_A_LOOK
+    assert sum(spec is not None for spec in scene.admitted.values()) == WRITES_BEFORE_A_LOOK // 2
+    scene.server.merge(POLICY, {"spec": {"desiredState": {"is": "new"}}})
+    scene.hear()
+    for _ in range(5):
+        await scene.rollout.reconcile(KEY)
+    assert len(scene.admitted) == 2 * WRITES_BEFORE_A_LOOK
+    assert {spec["policyGeneration"] for spec in scene.admitted.values() if spec is not None} == {2}
