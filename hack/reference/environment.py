@@ -30,12 +30,12 @@ class Read(Environment):
 
     def __init__(self) -> None:
         super().__init__(MUST)
-        self.asked: dict[str, tuple[str, str]] = {}
+        self.asked: dict[str, tuple[str, str | None]] = {}
         self.prefixes: list[str] = []
 
     def text(self, name: str, default: str | None = None) -> str:
         # A number or a choice is read as a text in the end: what was noted first is more exact.
-        self.asked.setdefault(name, ("text", "" if default is None else default))
+        self.asked.setdefault(name, ("text", default))
         return super().text(name, default)
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
@@ -60,7 +60,7 @@ def _program(name: str, settings: type[OperatorSettings] | type[ControllerSettin
     read = Read()
     settings.from_environment(read)
     rows = [
-        (code(variable), kind, _default(variable, default), VARIABLES[variable])
+        (code(variable), kind, _told(default), VARIABLES[variable])
         for variable, (kind, default) in sorted(read.asked.items())
         if variable not in FOR_TESTS
     ]
@@ -68,8 +68,8 @@ def _program(name: str, settings: type[OperatorSettings] | type[ControllerSettin
     return f"\n## {name}\n\n" + table(("variable", "value", "default", "what"), rows)
 
 
-def _default(variable: str, default: str) -> str:
-    if variable in MUST:
+def _told(default: str | None) -> str:
+    if default is None:
         return "*required*"
     others = {"": "", MUST["NODE_NAME"]: "`NODE_NAME`", socket.gethostname(): "the host's name"}
     return others.get(default, code(default))

@@ -24,7 +24,7 @@ from nmstate_k8s.api.conditions import (
 from nmstate_k8s.api.crd import custom_resource_definitions
 from nmstate_k8s.api.events import ENACTMENT_TURNS, EVENTS, POLICY_TURNS
 from nmstate_k8s.api.phases import MEANINGS
-from nmstate_k8s.apps.settings import Environment
+from nmstate_k8s.apps.settings import Environment, SettingsError
 from nmstate_k8s.apps.variables import FOR_TESTS, PREFIXES, VARIABLES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -118,6 +118,18 @@ def test_every_variable_that_is_told_of_is_read() -> None:
     assert read == set(VARIABLES)
     assert set(VARIABLES) >= FOR_TESTS
     assert set(PREFIXES).isdisjoint(FOR_TESTS)
+
+
+def test_what_is_called_required_ends_a_program_that_lacks_it() -> None:
+    """And nothing else does: each program starts with what the page calls required."""
+    parts = environment.page().split("\n## ")[1:]
+    for part, (name, settings) in zip(parts, environment.PROGRAMS, strict=True):
+        assert part.startswith(name)
+        required = set(re.findall(r"^\| `(\w+)` \| [^|]+ \| \*required\* ", part, re.MULTILINE))
+        settings.from_environment(Environment(dict.fromkeys(required, "x")))
+        for missing in required:
+            with pytest.raises(SettingsError, match=missing):
+                settings.from_environment(Environment(dict.fromkeys(required - {missing}, "x")))
 
 
 def test_a_variable_that_is_not_told_of_cannot_be_read() -> None:
