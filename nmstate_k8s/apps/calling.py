@@ -11,8 +11,10 @@ from nmstate_k8s.api.meta import (
     WEBHOOK_CONFIGURATION,
     WEBHOOK_SERVICE,
 )
+from nmstate_k8s.apps.observing import node_states
 from nmstate_k8s.apps.settings import ControllerSettings
 from nmstate_k8s.controllers.admission import PolicyAdmission
+from nmstate_k8s.controllers.certificatemetrics import CERTIFICATE_METRICS
 from nmstate_k8s.core.admission import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from nmstate_k8s.core.certcontroller import SECRETS, Callers, CertificateReconciler, serve_from
 from nmstate_k8s.core.controller import Controller
@@ -20,9 +22,8 @@ from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.objects import Key
 from nmstate_k8s.core.tls import ServerTls
 from nmstate_k8s.core.webhook import WebhookServer
-from nmstate_k8s.domain.admission.known import slim_node_state
 from nmstate_k8s.domain.install.stack import prefixed
-from nmstate_k8s.domain.kinds import NODE_STATES, NODES, POLICIES
+from nmstate_k8s.domain.kinds import NODES, POLICIES
 from nmstate_k8s.domain.policy.facts import slim_node
 
 
@@ -30,13 +31,15 @@ def certificates(manager: Manager, settings: ControllerSettings, tls: ServerTls)
     """Keep certificates in the Secret, show what it says, and tell who trusts what."""
     secret = Key(settings.namespace, prefixed(settings.prefix, CERTIFICATE_SECRET))
     name = prefixed(settings.prefix, WEBHOOK_CONFIGURATION)
+    hosts = [_host(settings, service) for service in (WEBHOOK_SERVICE, MONITOR_SERVICE)]
     kept = manager.informer(SECRETS, namespace=secret.namespace, field_selector=f"metadata.name={secret.name}")
     kept.add_handler(serve_from(secret, tls))
+    kept.add_handler(CERTIFICATE_METRICS.handler(hosts, settings.durations))
     kinds = (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS)
     reconciler = CertificateReconciler(
         manager.leader_client,
         secret,
-        hosts=[_host(settings, WEBHOOK_SERVICE), _host(settings, MONITOR_SERVICE)],
+        hosts=hosts,
         configurations=[(kind, name) for kind in kinds],
         durations=lambda: settings.durations,
         field_manager=CONTROLLER_MANAGER,
@@ -59,7 +62,7 @@ def webhooks(manager: Manager, settings: ControllerSettings, tls: ServerTls, cal
         manager.clock,
         policies=manager.informer(POLICIES).store,
         nodes=manager.informer(NODES, trim=slim_node).store,
-        node_states=manager.informer(NODE_STATES, trim=slim_node_state).store,
+        node_states=node_states(manager).store,
         allow_dispatch=settings.allow_dispatch,
     )
     server = WebhookServer(

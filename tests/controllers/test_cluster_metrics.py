@@ -27,9 +27,10 @@ from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.informer import Informer
 from nmstate_k8s.core.objects import Object, ObjectList, Resource
 from nmstate_k8s.core.watching import WatchEvent
+from nmstate_k8s.domain.admission.known import slim_node_state
 from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODE_STATES, NODES, PODS, POLICIES
 from nmstate_k8s.domain.observed.families import FAMILIES
-from nmstate_k8s.domain.observed.nodestate import slim_node_state
+from nmstate_k8s.domain.observed.nodestate import counted
 from nmstate_k8s.domain.policy.facts import slim_enactment, slim_node, slim_pod
 from nmstate_k8s.testing.transport import ScriptedTransport
 
@@ -42,7 +43,12 @@ class World:
     """Informers that are told by hand, and the gauges that are made of them."""
 
     def __init__(self, client: Client) -> None:
-        trims = {ENACTMENTS: slim_enactment, NODES: slim_node, PODS: slim_pod, NODE_STATES: slim_node_state}
+        trims = {
+            ENACTMENTS: slim_enactment,
+            NODES: slim_node,
+            PODS: slim_pod,
+            NODE_STATES: lambda whole: counted(whole, slim_node_state(whole)),
+        }
         kinds = (POLICIES, ENACTMENTS, NODES, PODS, NODE_STATES, NMSTATES)
         self.informers = {kind: Informer(client, kind, trim=trims.get(kind)) for kind in kinds}
         self.registry = CollectorRegistry()

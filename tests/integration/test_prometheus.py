@@ -1,8 +1,8 @@
 """A real Prometheus scrapes a real controller: what fails on a node is an alert, and what is mended ends it."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
+import base64
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,11 @@ from nmstate_k8s.api.conditions import EnactmentPhase, PolicyPhase
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import AlreadyExists
 from nmstate_k8s.core.objects import Object
-from nmstate_k8s.core.tls import ServerTls
 from nmstate_k8s.domain.install.kinds import NAMESPACES, SERVICE_ACCOUNTS
 from nmstate_k8s.testing.apiserver import ControlPlane
-from nmstate_k8s.testing.pki import Authority
-from nmstate_k8s.testing.processes import free_ports
 from nmstate_k8s.testing.prometheus import Prometheus
-from tests.integration.rolloutkit import Cluster, controller, grant, until
+from tests.integration.rolloutkit import Cluster, until
+from tests.integration.webhookstack import Site
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
 
@@ -67,43 +65,46 @@ def scrape(job: str, port: int, ca: Path, token: str) -> dict[str, Any]:
         "job_name": job,
         "scheme": "https",
         "authorization": {"credentials": token},
-        "tls_config": {"ca_file": str(ca), "server_name": "localhost"},
-        "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+        "tls_config": {"ca_file": str(ca), "server_name": "nmstate-monitor.nmstate.svc"},
+        "static_configs": [{"targets": [f"localhost:{port}"]}],
     }
 
 
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """An API server of our own: everything is installed under its usual names."""
+    with ControlPlane.start() as started:
+        yield started
+
+
 @pytest_asyncio.fixture
-async def watched(
-    control_plane: ControlPlane, crds: list[str], client: Client, tmp_path: Path
-) -> AsyncIterator[Watched]:
-    """A controller with the rights of its account, and Prometheus with those that it is installed with."""
-    cluster = Cluster(client, f"t{uuid.uuid4().hex[:8]}")
-    await cluster.prepare()
-    account = await grant(client, cluster.namespace)
-    authority = Authority(tmp_path)
-    pair = authority.issue("metrics", "metrics", hosts=("localhost",))
-    tls = ServerTls()
-    tls.load(pair.cert.read_bytes(), pair.key.read_bytes())
-    (port,) = free_ports(1)
-    scrapes = [
-        scrape("nmstate-monitor", port, authority.pair.cert, await token_of(client, "prometheus-k8s")),
-        scrape("stranger", port, authority.pair.cert, await token_of(client, "stranger")),
-    ]
-    config = control_plane.config_for(account)
-    async with controller(config, cluster.namespace, metrics_address=f"127.0.0.1:{port}", tls=tls):
-        starting = Prometheus.start(scrapes, [RULES])
-        prometheus = await asyncio.to_thread(starting.__enter__)
-        try:
-            yield Watched(cluster, prometheus)
-        finally:
-            await asyncio.to_thread(starting.__exit__, None, None, None)
-    await cluster.clean()
+async def watched(plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Watched]:
+    """A controller with its account's rights and its own certificate; Prometheus with what it is installed with."""
+    async with Client(plane.config) as admin:
+        site = Site(plane, admin)
+        await site.install()
+        cluster = Cluster(admin, "nmstate")
+        await cluster.prepare()
+        async with site.controller():
+            ca = tmp_path / "ca.crt"
+            ca.write_bytes(base64.b64decode((await site.secret())["ca.crt"]))
+            scrapes = [
+                scrape("nmstate-monitor", site.metrics_port, ca, await token_of(admin, "prometheus-k8s")),
+                scrape("stranger", site.metrics_port, ca, await token_of(admin, "stranger")),
+            ]
+            starting = Prometheus.start(scrapes, [RULES])
+            prometheus = await asyncio.to_thread(starting.__enter__)
+            try:
+                yield Watched(cluster, prometheus)
+            finally:
+                await asyncio.to_thread(starting.__exit__, None, None, None)
+        await cluster.clean()
 
 
 async def test_a_failed_node_fires_policy_degraded_until_the_policy_is_mended(watched: Watched) -> None:
     """From the enactment's status to the alert, by all that lies between; and the recorded sums follow."""
     cluster = watched.cluster
-    node, policy = f"{cluster.namespace}-a", f"{cluster.namespace}-web"
+    node, policy = "node-a", "web"
     await cluster.add_node(node)
     await cluster.apply(policy)
     await cluster.admitted(node, policy)
@@ -147,4 +148,5 @@ async def test_prometheus_reads_with_the_rights_that_it_is_installed_with(watche
     targets = await until(scraped, "the controller's figures are read", PATIENCE)
     assert targets is not None
     assert targets["stranger"]["health"] == "down"
+    assert len(await watched.value("nmstate_certificate_expiry_timestamp_seconds - time() > 86400")) == 2
     assert "403" in targets["stranger"]["lastError"]

@@ -61,6 +61,7 @@ class Site:
     plane: ControlPlane
     admin: Client
     port: int = field(default_factory=lambda: free_ports(1)[0])
+    metrics_port: int = field(default_factory=lambda: free_ports(1)[0])
 
     async def install(self) -> None:
         """As the operator does."""
@@ -98,6 +99,7 @@ class Site:
             health_address=f"127.0.0.1:{health}",
             log_level="info",
             webhook_address=f"localhost:{self.port}",
+            metrics_address=f"localhost:{self.metrics_port}",
             durations=durations or Durations(),
         )
         async with Client(self.plane.config_for(ACCOUNT)) as client:

@@ -224,6 +224,16 @@ def _controller(job: str) -> tuple[Alert, ...]:
             "Policies are accepted without being looked at: a mistake in one is then found on the nodes.",
         ),
         Alert(
+            "CertificateExpiring",
+            "min by (certificate) ((nmstate_certificate_renewal_timestamp_seconds"
+            " + nmstate_certificate_expiry_timestamp_seconds) / 2) < time()",
+            "warning",
+            "A certificate of the controller is not renewed: {{ $labels.certificate }}.",
+            "Half of the time between its renewal and its end is over. When it expires, webhooks are not called any"
+            " more (policies are accepted without being looked at), and metrics cannot be read.",
+            "5m",
+        ),
+        Alert(
             "CertificateUnusable",
             "sum(increase(certwatcher_read_certificate_errors_total{" + ours + "}[15m])) > 0",
             "warning",

@@ -1,12 +1,12 @@
 """What of a NodeNetworkState is counted: interfaces by type, routes by family and by where they come from.
 
-A state may be of a megabyte, and the cluster has one for each node: the counts are taken when it arrives, and they
-are all that is kept of it (``slim_node_state``).
+A state may be of a megabyte, and the cluster has one for each node: the counts are taken when it arrives, and kept
+with what else is kept of it (``counted``).
 """
 
 from __future__ import annotations
 
-__all__ = ["Counts", "counts", "slim_node_state"]
+__all__ = ["Counts", "counted", "counts"]
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from nmstate_k8s.core.errors import MalformedObject
-from nmstate_k8s.core.objects import Object, ObjectMeta
+from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.observed.words import MOST, OTHER, word
 
 _MAIN_TABLE: Final = 254
@@ -72,26 +72,26 @@ class Counts(msgspec.Struct, frozen=True):
     """By `ipv4/static`, `ipv4/dynamic`, `ipv6/static`, `ipv6/dynamic`."""
 
 
-class _Slim(msgspec.Struct):
-    metadata: ObjectMeta
+class _Counted(msgspec.Struct):
     counts: Counts = Counts()
 
 
-def slim_node_state(obj: Object) -> Object:
-    """The NodeNetworkState as its name and its counts; of a state that is none of nmstate's nothing is counted."""
-    meta = obj.metadata
+def counted(whole: Object, kept: Object) -> Object:
+    """What is kept of a NodeNetworkState, with the counts of the whole one.
+
+    Of a state that is none of nmstate's nothing is counted.
+    """
     try:
-        state = obj.view(_NodeState).status.current_state or _State()
+        state = whole.view(_NodeState).status.current_state or _State()
     except MalformedObject:  # whatever a node writes, neither memory nor log is to fill with it
         state = _State()
-    counted = Counts(_interfaces(state.interfaces), _routes(state.routes))
-    named = ObjectMeta(name=meta.name, uid=meta.uid, resource_version=meta.resource_version)
-    return obj.with_raw(msgspec.json.encode(_Slim(named, counted)))
+    found = Counts(_interfaces(state.interfaces), _routes(state.routes))
+    return kept.with_raw(msgspec.json.encode({**kept.view(dict[str, msgspec.Raw]), "counts": found}))
 
 
-def counts(slim: Object) -> Counts:
-    """What ``slim_node_state`` kept."""
-    return slim.view(_Slim).counts
+def counts(kept: Object) -> Counts:
+    """What ``counted`` added."""
+    return kept.view(_Counted).counts
 
 
 def _interfaces(interfaces: Iterable[_Interface]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmstate_k8s.core.objects import Object
-from nmstate_k8s.domain.observed.nodestate import counts, slim_node_state
+from nmstate_k8s.domain.observed.nodestate import counted, counts
 from nmstate_k8s.domain.observed.tally import Tally
 from nmstate_k8s.domain.observed.words import MOST, OTHER, distinct, word
 
@@ -21,6 +21,13 @@ def node_state(state: Any) -> Object:
     )
 
 
+def slim(whole: Object) -> Object:
+    """What is kept of one: its name, say, and the counts."""
+    meta = whole.metadata
+    named = {"metadata": {"name": meta.name, "uid": meta.uid, "resourceVersion": meta.resource_version}}
+    return counted(whole, Object.from_dict(named))
+
+
 def route(destination: str, interface: str = "eth0", **more: Any) -> dict[str, Any]:
     """A route of a state."""
     return {"destination": destination, "next-hop-interface": interface, **more}
@@ -30,10 +37,10 @@ def test_interfaces_are_counted_by_type_and_the_state_is_dropped() -> None:
     """What is kept of a large state is its name, its version and a few numbers."""
     interfaces = [{"name": f"eth{number}", "type": "ethernet", "mtu": 1500} for number in range(500)]
     whole = node_state({"interfaces": [*interfaces, {"name": "b", "type": "bond"}, {"name": "odd"}]})
-    slim = slim_node_state(whole)
-    assert counts(slim).interfaces == {"ethernet": 500, "bond": 1, OTHER: 1}
-    assert (slim.name, slim.uid, slim.metadata.resource_version) == ("n", "u", "7")
-    assert len(slim.raw) < 200 < len(whole.raw)
+    kept = slim(whole)
+    assert counts(kept).interfaces == {"ethernet": 500, "bond": 1, OTHER: 1}
+    assert (kept.name, kept.uid, kept.metadata.resource_version) == ("n", "u", "7")
+    assert len(kept.raw) < 200 < len(whole.raw)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +73,8 @@ def test_a_route_is_static_where_the_configuration_has_it(
     running: list[Any], config: list[Any], expected: dict[str, int]
 ) -> None:
     """What runs and is not configured comes from the network."""
-    slim = slim_node_state(node_state({"routes": {"running": running, "config": config}}))
-    assert counts(slim).routes == expected
+    kept = slim(node_state({"routes": {"running": running, "config": config}}))
+    assert counts(kept).routes == expected
 
 
 @pytest.mark.parametrize(
@@ -76,15 +83,15 @@ def test_a_route_is_static_where_the_configuration_has_it(
 )
 def test_a_state_that_is_none_counts_as_nothing(state: Any) -> None:
     """And is not kept."""
-    slim = slim_node_state(node_state(state))
-    assert counts(slim).interfaces == {}
-    assert counts(slim).routes == {}
+    kept = slim(node_state(state))
+    assert counts(kept).interfaces == {}
+    assert counts(kept).routes == {}
 
 
 def test_a_node_cannot_make_endless_series() -> None:
     """Neither by the number of its words nor by their form."""
     interfaces = [{"type": f"t{number}"} for number in range(1000)] + [{"type": 'x"} 1'}, {"type": "y" * 64}]
-    found = counts(slim_node_state(node_state({"interfaces": interfaces}))).interfaces
+    found = counts(slim(node_state({"interfaces": interfaces}))).interfaces
     assert len(found) <= MOST
     assert sum(found.values()) == 1002
     assert len(distinct(f"f{number}" for number in range(1000))) == MOST
