@@ -31,7 +31,7 @@ from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.rotation import Durations
 from nmstate_k8s.core.tls import ServerTls
 from nmstate_k8s.core.transport import Request, Response
-from nmstate_k8s.testing.clock import LoopClock
+from nmstate_k8s.testing.clock import START, LoopClock
 from nmstate_k8s.testing.transport import ScriptedTransport, answer, failure
 from tests.core.webhookkit import HOST, ring_of
 
@@ -377,3 +377,45 @@ def _signed(leaf: x509.Certificate, by: x509.Certificate) -> bool:
     except (ValueError, InvalidSignature):
         return False
     return True
+
+
+class _Killed(Exception):
+    """The process ended here."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", range(14))
+@virtual_time
+async def test_a_leader_that_is_killed_at_any_write_leaves_what_the_next_can_go_on_with(at: int, after: bool) -> None:
+    """From nothing, through a rotation of certificate and CA; a caller trusts what is in the Secret all the time."""
+    world = World()
+    server, send = world.server, world.server.send
+    left = at
+
+    async def killing(request: Request, *, timeout: float, new_connection: bool = False) -> Response:
+        nonlocal left
+        write = request.method != "GET"
+        if write and left == 0 and not after:
+            left -= 1
+            raise _Killed
+        answered = await send(request, timeout=timeout, new_connection=new_connection)
+        if write:
+            left -= 1
+            if left == -1 and after:
+                raise _Killed
+        return answered
+
+    server.send = killing  # type: ignore[method-assign]
+    died = 0
+    for hour in (0, 51, 101, 102, 111.5, 113, 122.5, 131):
+        world.clock.skew = timedelta(hours=hour)
+        try:
+            await world.look()
+        except _Killed:
+            died += 1
+            world.start()
+            await world.look()
+        world.check()
+    assert died == 1
+    assert len(server.ring.cas) == 1
+    assert server.ring.cas[0].facts.made >= START + timedelta(hours=100), "the CA is another one than at the start"

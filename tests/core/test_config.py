@@ -120,12 +120,12 @@ def test_certificates_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         ClusterConfig("https://x", ca_file=str(tmp_path / "ca.crt")).ssl_context()
 
 
-def test_a_node_imports_nothing_heavy() -> None:
-    """What the handler imports of the core must not bring in what costs tens of megabytes."""
+def test_nodes_and_operators_import_nothing_heavy() -> None:
+    """What handler and operator import must not bring in what costs tens of megabytes, or is not in their image."""
     heavy = ["kubernetes", "cryptography", "yaml", "jsonpatch", "aiohttp.web", "nmstate_k8s.testing"]
     script = (
         "import sys, nmstate_k8s.core.manager, nmstate_k8s.core.controller, nmstate_k8s.core.predicates;"
-        "import nmstate_k8s.core.webhook, nmstate_k8s.apps.run_node;"
+        "import nmstate_k8s.core.webhook, nmstate_k8s.apps.run_node, nmstate_k8s.apps.run_operator;"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
