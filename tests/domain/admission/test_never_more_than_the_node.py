@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def mutated(state: Any, chance: random.Random) -> Any:
     """With one to three things done to it."""
-    state = msgspec.json.decode(msgspec.json.encode(state))
+    state = deepcopy(state)
     for _ in range(chance.randint(1, 3)):
         if not (found := list(places(state))):
             break
@@ -71,13 +72,13 @@ def mutated(state: Any, chance: random.Random) -> Any:
         elif done == 1 and isinstance(level, dict):
             level[step[:-1] or "k"] = level.pop(step)
         elif done == 2 and isinstance(level, list):
-            level.append(level[step])
+            level.append(deepcopy(level[step]))
         elif done == 3 and isinstance(level, dict):
             level[chance.choice(("mttu", "pasword", "ipv4", "vlan", "state", "controller", "port"))] = chance.choice(
                 VALUES
             )
         else:
-            level[step] = chance.choice(VALUES)
+            level[step] = deepcopy(chance.choice(VALUES))
     return state
 
 
