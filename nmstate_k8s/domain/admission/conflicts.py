@@ -34,12 +34,10 @@ def conflicts(
     """One sentence for each other policy that says otherwise."""
     mine = settings(desired) if others else {}
     for other in others:
-        where = _meeting(selector, other.selector, nodes)
-        if where is None:
-            continue
-        theirs = settings(other.desired)
+        theirs = settings(other.desired, beside=mine)
         differing = [path for path, setting in mine.items() if path in theirs and theirs[path].same != setting.same]
-        if differing:
+        where = _meeting(selector, other.selector, nodes) if differing else None
+        if where is not None:
             told = "; ".join(_told(path, mine[path], theirs[path]) for path in differing[:MAX_SHOWN])
             more = f"; {len(differing) - MAX_SHOWN} more settings" if len(differing) > MAX_SHOWN else ""
             yield f'policy "{other.name}" says otherwise{where}: {told}{more}'

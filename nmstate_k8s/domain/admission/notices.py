@@ -7,7 +7,7 @@ __all__ = ["cuts_near", "leftovers", "missing_cards", "oddities"]
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nmstate_k8s.domain.admission.known import PLAIN_NAME, KnownNode
+from nmstate_k8s.domain.admission.known import KnownNode
 from nmstate_k8s.domain.desired.explain_mistakes import INTERFACE_KEYS
 from nmstate_k8s.domain.desired.members import interfaces_of, ports_of
 from nmstate_k8s.domain.desired.paths import DESIRED, field_text
@@ -34,26 +34,21 @@ def cuts_near(desired: Any, nodes: Sequence[KnownNode]) -> Iterator[str]:
 
 def missing_cards(desired: Any, nodes: Sequence[KnownNode]) -> Iterator[str]:
     """The policy names network cards that nodes which it selects do not have."""
-    known = [(node.name, node.before.interfaces) for node in nodes if node.before.interfaces]
+    known = [node for node in nodes if node.names]
     for entry in interfaces_of(desired):
         name = entry.get("name")
         if not known or not isinstance(name, str) or is_reference(name) or not _is_plain_card(entry):
             continue
-        lacking = [(node, there) for node, there in known if name not in there]
+        lacking = [node for node in known if name not in node.names]
         if not lacking:
             continue
-        node, there = lacking[0]
+        node = lacking[0]
         if len(lacking) < len(known):
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-            yield f"{name} is not there on node {node}{more}, of {len(known)} that this policy selects"
+            yield f"{name} is not there on node {node.name}{more}, of {len(known)} that this policy selects"
         else:
-            cards = sorted(name for name, entry in there.items() if _is_shown_card(name, entry))
-            has = f" (node {node} has {some(cards, MAX_SHOWN)})" if cards else ""
+            has = f" (node {node.name} has {some(node.cards, MAX_SHOWN)})" if node.cards else ""
             yield f"{name} is there on no node that this policy selects{has}"
-
-
-def _is_shown_card(name: str, entry: Mapping[str, Any]) -> bool:
-    return entry.get("type") == "ethernet" and name == entry.get("name") and PLAIN_NAME.fullmatch(name) is not None
 
 
 def _is_plain_card(entry: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 
 from nmstate_k8s.domain.desired.blanks import without_references
 from nmstate_k8s.domain.desired.captures import refuse_wrong_captures
-from nmstate_k8s.domain.desired.checks import Before, refuse_mistakes
+from nmstate_k8s.domain.desired.checks import Has, refuse_mistakes
 from nmstate_k8s.domain.desired.defaults import with_defaults
 from nmstate_k8s.domain.desired.errors import DesiredStateError
 from nmstate_k8s.domain.desired.impossible import refuse_impossible
@@ -34,7 +34,7 @@ async def refuse_wrong(
     libnmstate: Libnmstate,
     desired: Any,
     capture: Mapping[str, str],
-    known: Sequence[Before],
+    known: Sequence[Has],
     *,
     allow_dispatch: bool,
 ) -> None:

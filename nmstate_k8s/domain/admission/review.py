@@ -16,7 +16,7 @@ __all__ = ["Others", "Verdict", "mutate_policy", "mutate_status", "mutate_timest
 
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -83,30 +83,27 @@ def validate(request: AdmissionRequest, others: Others, libnmstate: Libnmstate |
     spec, before = policy.view(_Policy).spec, old.view(_Policy).spec if old is not None else None
     if spec == before:
         return Verdict(True)
+    nodes = known_nodes(others.nodes, others.node_states)
+    selected = [node for node in nodes if matches(node.labels, spec.node_selector)]
+    allowed = others.allow_dispatch is not False
     try:
-        _now(_refuse(spec, others, libnmstate or Computing()))
+        _now(
+            refuse_wrong(libnmstate or Computing(), spec.desired_state, spec.capture, selected, allow_dispatch=allowed)
+        )
     except DesiredStateError as error:
         text = refusal_text(error, spec.desired_state)
         same = before is not None and (spec.desired_state, spec.capture) == (before.desired_state, before.capture)
         if same or policy.metadata.annotations.get(SKIP_VALIDATION_ANNOTATION) == "true":
             return Verdict(True, warnings=(f"no node can carry this out: {text}",))
         return Verdict(False, text)
-    return Verdict(True, warnings=_few(_warnings(policy, spec, others)))
-
-
-async def _refuse(spec: _Spec, others: Others, libnmstate: Libnmstate) -> None:
-    known = [node.before for node in known_nodes(others.nodes, others.node_states)]
-    allowed = others.allow_dispatch is not False
-    await refuse_wrong(libnmstate, spec.desired_state, spec.capture, known, allow_dispatch=allowed)
-
-
-def _warnings(policy: Object, spec: _Spec, others: Others) -> Iterator[str]:
-    nodes = known_nodes(others.nodes, others.node_states)
-    selected = [node for node in nodes if matches(node.labels, spec.node_selector)]
-    yield from cuts_near(spec.desired_state, selected)
-    yield from missing_cards(spec.desired_state, selected)
-    yield from conflicts(spec.desired_state, spec.node_selector, list(_others(policy.name, others)), nodes)
-    yield from oddities(spec.desired_state)
+    desired = spec.desired_state
+    warnings = chain(
+        cuts_near(desired, selected),
+        missing_cards(desired, selected),
+        conflicts(desired, spec.node_selector, list(_others(policy.name, others)), nodes),
+        oddities(desired),
+    )
+    return Verdict(True, warnings=_few(warnings))
 
 
 def _others(name: str, others: Others) -> Iterator[Other]:

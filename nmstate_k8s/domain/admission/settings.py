@@ -35,16 +35,22 @@ class Setting:
     """For people; empty for a secret."""
 
 
-def settings(desired: Any) -> dict[str, Setting]:
-    """What a desired state sets, by its path as people say it."""
-    return dict(_settings(desired)) if isinstance(desired, Mapping) else {}
+def settings(desired: Any, *, beside: Mapping[str, Setting] | None = None) -> dict[str, Setting]:
+    """What a desired state sets, by its path as people say it.
+
+    `beside`: of interfaces only those that these settings are about.
+    """
+    if not isinstance(desired, Mapping):
+        return {}
+    about = None if beside is None else {path.partition("]")[0] for path in beside}
+    return dict(_settings(desired, about))
 
 
-def _settings(desired: Mapping[str, Any]) -> Iterator[tuple[str, Setting]]:
+def _settings(desired: Mapping[str, Any], about: set[str] | None) -> Iterator[tuple[str, Setting]]:
     for entry in interfaces_of(desired):
         name = entry.get("name")
         if isinstance(name, str) and name and not is_reference(name):
-            yield from _interface(entry, name)
+            yield from _interface(entry, name, about)
     for section in ("dns-resolver", "hostname", "ovs-db"):
         if isinstance(config := desired.get(section), Mapping):
             yield from _leaves(config, section)
@@ -52,14 +58,15 @@ def _settings(desired: Mapping[str, Any]) -> Iterator[tuple[str, Setting]]:
     yield from _mappings(desired.get("ovn"))
 
 
-def _interface(entry: Mapping[str, Any], name: str) -> Iterator[tuple[str, Setting]]:
+def _interface(entry: Mapping[str, Any], name: str, about: set[str] | None) -> Iterator[tuple[str, Setting]]:
     kind = entry.get("type")
-    where = f"interfaces[{name}]" if kind != _USERSPACE else f"interfaces[{name}, {kind}]"
+    where = f"interfaces[{name}" if kind != _USERSPACE else f"interfaces[{name}, {kind}"
     state = entry.get("state", "up")
     if state == "absent":
-        yield f"{where}.state", _setting("state", state)
+        yield f"{where}].state", _setting("state", state)
         return
-    yield from _leaves({**entry, "state": state}, where)
+    if about is None or where in about:
+        yield from _leaves({**entry, "state": state}, f"{where}]")
     for port in ports_of(entry):
         if not is_reference(port):
             yield f"the controller of {port}", Setting(name, name)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -26,7 +26,7 @@ from nmstate_k8s.domain.desired.paths import DESIRED, Path, path_text
 from nmstate_k8s.domain.desired.secrets import MASK, is_secret
 from nmstate_k8s.domain.desired.suggest import there
 
-__all__ = ["Before", "refuse_early", "refuse_mistakes", "without_kept_secrets"]
+__all__ = ["Before", "Has", "refuse_early", "refuse_mistakes", "without_kept_secrets"]
 
 MAX_NAME = 15
 MAX_VLAN = 4094
@@ -36,6 +36,14 @@ _MADE_IN_KERNEL = frozenset(
 _BASED = ("vlan", "vxlan", "mac-vlan", "mac-vtap", "ipvlan", "macsec")
 """Types with a section of their name, without which there is nothing to make; its `base-iface` is the base."""
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}(([:-][0-9A-Fa-f]{2}){14})?")
+
+
+class Has(Protocol):
+    """A node, as far as it is asked what it has already."""
+
+    @property
+    def interfaces(self) -> Mapping[str, Mapping[str, Any]]:
+        """By name, other names included."""
 
 
 class Before:
@@ -70,7 +78,7 @@ def refuse_early(desired: Any, before: Before, *, allow_dispatch: bool) -> None:
             _refuse_missing_base(entry, _name(entry), before, made)
 
 
-def refuse_mistakes(desired: Any, known: Sequence[Before], *, allow_dispatch: bool) -> None:
+def refuse_mistakes(desired: Any, known: Sequence[Has], *, allow_dispatch: bool) -> None:
     """Raise for what is wrong with the state itself; what one of the nodes that are known has already, is not.
 
     :raises DesiredStateError: with the path of the mistake.
@@ -112,7 +120,7 @@ class _Place:
         return DesiredStateError(kind, cause, (), self.name, advice, (DESIRED, *self.path, *steps))
 
 
-def _brings_scripts(entry: Mapping[str, Any], known: Sequence[Before]) -> bool:
+def _brings_scripts(entry: Mapping[str, Any], known: Sequence[Has]) -> bool:
     scripts = entry.get("dispatch")
     if not scripts:
         return False
@@ -136,7 +144,7 @@ def _masks(value: Any, so_far: Path = ()) -> Iterator[Path]:
             yield from _masks(inner, (*so_far, key))
 
 
-def _kept(entry: Mapping[str, Any], before: Before) -> bool:
+def _kept(entry: Mapping[str, Any], before: Has) -> bool:
     """Whether the node reports these very sections: a capture brought them along, and nothing of them changes."""
     old = before.interfaces.get(_name(entry), {})
     return all(old.get(key) == value for key, value in entry.items() if any(_masks({key: value})))

@@ -219,7 +219,7 @@ def test_a_state_cut_down_says_the_same() -> None:
     nodes = [slim_node(Object.from_dict(node("n1", "192.0.2.7"), NODES))]
     (one,), (two,) = known_nodes(nodes, [state]), known_nodes(nodes, [slim])
     assert one.uplinks == two.uplinks == {"bond0.7": "bond0.7", "bond0": "bond0.7", "eth0": "bond0.7"}
-    assert two.before.interfaces["eth1"]["dispatch"] == {"post-up": "x"}
+    assert two.interfaces["eth1"] == {"dispatch": {"post-up": "x"}}
 
 
 # --- Cards that are not there -------------------------------------------------------------------------------------
