@@ -166,7 +166,7 @@ def without_kept_secrets(desired: Any, before: Before) -> Any:
 
 
 def _refuse_impossible(place: _Place) -> None:
-    entry, kind, size = place.entry, place.entry.get("type"), len(place.name.encode())
+    entry, kind, size = place.entry, str(place.entry.get("type")), len(place.name.encode())
     if kind in _MADE_IN_KERNEL and size > MAX_NAME:
         raise place.mistake(f": the name has {size} characters, Linux takes {MAX_NAME} at most")
     vlan = entry.get("vlan")
@@ -181,7 +181,8 @@ def _refuse_turned_ranges(place: _Place) -> None:
     ports = bridge.get("port") if isinstance(bridge, Mapping) else None
     for position, port in enumerate(ports if isinstance(ports, list) else ()):
         vlan = port.get("vlan") if isinstance(port, Mapping) else None
-        for tags in (vlan.get("trunk-tags") if isinstance(vlan, Mapping) else None) or ():
+        listed = vlan.get("trunk-tags") if isinstance(vlan, Mapping) else None
+        for tags in listed if isinstance(listed, list) else ():
             span = tags.get("id-range") if isinstance(tags, Mapping) else None
             first, last = (str(span.get(end, "")) for end in ("min", "max")) if isinstance(span, Mapping) else ("", "")
             if first.isdigit() and last.isdigit() and int(first) > int(last):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -123,3 +124,22 @@ def test_what_this_node_lacks_may_come(entry: dict[str, Any]) -> None:
 def test_what_can_be_is_left_to_libnmstate(entry: dict[str, Any]) -> None:
     """Other names of an interface count, and so does what the same policy makes."""
     check(entry, {"name": "bond0", "type": "bond"})
+
+
+@pytest.mark.parametrize("nonsense", [1, "x", True, None, [], [1], {}, {"x": 1}, [[{}]]])
+def test_of_an_interface_without_type_anything_may_come(nonsense: Any) -> None:
+    """libnmstate reads its sections only when the node tells its type: nothing here may stumble over them."""
+    vlan = {"mode": "trunk", "trunk-tags": nonsense}
+    for more in (
+        {"bridge": nonsense},
+        {"bridge": {"port": nonsense}},
+        {"bridge": {"port": [{"name": "eth1", "vlan": nonsense}, {"name": nonsense, "vlan": vlan}]}},
+        {"bridge": {"port": [{"vlan": {"trunk-tags": [{"id-range": nonsense}, {"id-range": {"min": nonsense}}]}}]}},
+        {"vlan": nonsense},
+        {"vlan": {"id": nonsense, "base-iface": nonsense}},
+        {"802.1x": nonsense},
+        {"alt-names": nonsense},
+        {"type": nonsense},
+    ):
+        with suppress(HostError):
+            check({"name": "eth0", **more})
