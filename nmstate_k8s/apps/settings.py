@@ -90,7 +90,7 @@ class OperatorSettings:
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> OperatorSettings:
-        """Read RELATED_IMAGE_HANDLER_IMAGE, HANDLER_*, *_NAMESPACE, POD_NAME, NNCP_* and LOG_LEVEL."""
+        """Read RELATED_IMAGE_*, HANDLER_*, *_NAMESPACE, POD_NAME, NNCP_* and LOG_LEVEL."""
         env = environment or Environment()
         handler_namespace = env.text("HANDLER_NAMESPACE", "nmstate")
         return cls(
@@ -99,6 +99,7 @@ class OperatorSettings:
                 image_pull_policy=env.choice("HANDLER_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never")),
                 namespace=handler_namespace,
                 prefix=env.text("HANDLER_PREFIX", ""),
+                console_plugin_image=env.text("RELATED_IMAGE_CONSOLE_PLUGIN_IMAGE", ""),
                 monitoring_namespace=env.text("MONITORING_NAMESPACE", "monitoring"),
                 # The last two are for tests: a handler that dies at a given step, and one without its safeguards.
                 handler_environment=env.beginning_with("NNCP_", "NMSTATE_FAILPOINTS", "NMSTATE_TEST_WITHOUT"),

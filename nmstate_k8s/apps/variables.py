@@ -31,6 +31,7 @@ VARIABLES: Mapping[str, str] = {
     "POD_NAME": "Who this is: the holder of the lease, the reporting instance of events.",
     "POD_NAMESPACE": "Where the controller runs, and its lease lies.",
     "PROBES": "What is probed where a policy says nothing: `spec.probeConfiguration` of the NMState, as JSON.",
+    "RELATED_IMAGE_CONSOLE_PLUGIN_IMAGE": "The image of OpenShift's console plugin, installed where the console is.",
     "RELATED_IMAGE_HANDLER_IMAGE": "The image of handler and controller.",
     "WEBHOOK_ADDRESS": "Where the controller serves the webhooks, by HTTPS.",
     # For tests alone.

@@ -68,12 +68,12 @@ async def collect_garbage(admin: Client, nmstate: Object) -> None:
 
 
 @asynccontextmanager
-async def operator(plane: ControlPlane, admin: Client) -> AsyncIterator[None]:
+async def operator(plane: ControlPlane, admin: Client, settings: OperatorSettings = SETTINGS) -> AsyncIterator[None]:
     """An operator at work, as its own account."""
     token = await account_token(admin, "nmstate-operator")
     async with Client(plane.config_with_token(token)) as client:
         manager = Manager(client, grace_seconds=5)
-        manager.add(installation(manager, SETTINGS))
+        manager.add(installation(manager, settings))
         running = asyncio.create_task(manager.run(signals=False))
         try:
             yield

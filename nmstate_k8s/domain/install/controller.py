@@ -6,7 +6,7 @@ that helps: where more than one node of the control plane can take them.
 
 from __future__ import annotations
 
-__all__ = ["CONTROLLER_NAME", "NodeTaints", "replicas", "deployment", "disruption_budget"]
+__all__ = ["CONTROLLER_NAME", "NodeTaints", "replicas", "placement", "deployment", "disruption_budget"]
 
 from collections.abc import Iterable, Sequence
 
@@ -116,14 +116,11 @@ def disruption_budget(stack: Stack) -> Manifest:
 
 
 def _pod(stack: Stack) -> Body:
-    spec = stack.spec
     return {
         "serviceAccountName": stack.name("nmstate-controller"),
         "automountServiceAccountToken": False,
         "priorityClassName": "system-cluster-critical",
-        "nodeSelector": dict(spec.infra_node_selector) or LINUX,
-        "tolerations": [to_json(one) for one in spec.infra_tolerations or _default_tolerations()],
-        "affinity": to_json(spec.infra_affinity) if spec.infra_affinity is not None else _prefer_control_plane(),
+        **placement(stack.spec),
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -136,6 +133,15 @@ def _pod(stack: Stack) -> Body:
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_container(stack)],
         "volumes": [{"name": "tmp", "emptyDir": {}}, api_volume()],
+    }
+
+
+def placement(spec: NMStateSpec) -> Body:
+    """Where the pods of Deployments run: as the NMState says, by default on the control plane's nodes first."""
+    return {
+        "nodeSelector": dict(spec.infra_node_selector) or LINUX,
+        "tolerations": [to_json(one) for one in spec.infra_tolerations or _default_tolerations()],
+        "affinity": to_json(spec.infra_affinity) if spec.infra_affinity is not None else _prefer_control_plane(),
     }
 
 

@@ -17,6 +17,9 @@ __all__ = [
     "SERVICES",
     "SERVICE_MONITORS",
     "PROMETHEUS_RULES",
+    "CONFIG_MAPS",
+    "SECURITY_CONTEXT_CONSTRAINTS",
+    "CONSOLE_PLUGINS",
     "ENDPOINT_SLICES",
 ]
 
@@ -44,5 +47,11 @@ _PROMETHEUS = "monitoring.coreos.com"
 SERVICE_MONITORS = Resource(_PROMETHEUS, "v1", "servicemonitors", "ServiceMonitor", namespaced=True)
 PROMETHEUS_RULES = Resource(_PROMETHEUS, "v1", "prometheusrules", "PrometheusRule", namespaced=True)
 """Of Prometheus' operator."""
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True)
+SECURITY_CONTEXT_CONSTRAINTS = Resource(
+    "security.openshift.io", "v1", "securitycontextconstraints", "SecurityContextConstraints"
+)
+CONSOLE_PLUGINS = Resource("console.openshift.io", "v1", "consoleplugins", "ConsolePlugin")
+"""Of OpenShift."""
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", namespaced=True)
 """Not installed, but read: where the API server listens."""

@@ -46,6 +46,8 @@ def _cluster(namespace: str) -> tuple[Rule, ...]:
             ),
             _MANAGE,
         ),
+        Rule("security.openshift.io", ("securitycontextconstraints",), _MANAGE),
+        Rule("console.openshift.io", ("consoleplugins",), _MANAGE),
         *_distinct((*READER, *HANDLER, *CONTROLLER)),
         METRICS_READER,
     )
@@ -56,7 +58,7 @@ _NAMESPACED = (
     Rule("apps", ("daemonsets", "deployments"), _MANAGE),
     Rule("policy", ("poddisruptionbudgets",), _MANAGE),
     Rule("networking.k8s.io", ("networkpolicies",), _MANAGE),
-    Rule("", ("services",), _MANAGE),
+    Rule("", ("configmaps", "services"), _MANAGE),
     Rule("", ("secrets",), (*_MANAGE, "update")),
     Rule("monitoring.coreos.com", ("servicemonitors", "prometheusrules"), _MANAGE),
     Rule(_RBAC, ("roles", "rolebindings"), _MANAGE),

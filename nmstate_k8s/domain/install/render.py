@@ -21,6 +21,7 @@ from nmstate_k8s.domain.install.handler import daemon_set
 from nmstate_k8s.domain.install.kinds import NAMESPACES
 from nmstate_k8s.domain.install.monitoring import monitoring
 from nmstate_k8s.domain.install.network import network_policies
+from nmstate_k8s.domain.install.openshift import openshift
 from nmstate_k8s.domain.install.stack import Manifest, Stack
 from nmstate_k8s.domain.install.surroundings import UNKNOWN, Surroundings
 from nmstate_k8s.domain.install.webhook import webhook
@@ -39,6 +40,7 @@ def render(stack: Stack, around: Surroundings = UNKNOWN) -> tuple[Manifest, ...]
         deployment(stack, replicas(around.nodes, stack.spec.infra_tolerations)),
         disruption_budget(stack),
         daemon_set(stack),
+        *openshift(stack, around.served),
         *monitoring(stack, around.served),
     )
 

@@ -40,6 +40,8 @@ class InstallSettings:
     image_pull_policy: str = "IfNotPresent"
     namespace: str = "nmstate"
     prefix: str = ""
+    console_plugin_image: str = ""
+    """What serves the plugin of OpenShift's console; empty: none is installed."""
     version: str = __version__
     monitoring_namespace: str = "monitoring"
     """Where Prometheus runs."""

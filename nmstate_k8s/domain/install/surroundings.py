@@ -8,9 +8,19 @@ from dataclasses import dataclass, field
 
 from nmstate_k8s.core.objects import Resource
 from nmstate_k8s.domain.install.controller import NodeTaints
-from nmstate_k8s.domain.install.kinds import PROMETHEUS_RULES, SERVICE_MONITORS
+from nmstate_k8s.domain.install.kinds import (
+    CONSOLE_PLUGINS,
+    PROMETHEUS_RULES,
+    SECURITY_CONTEXT_CONSTRAINTS,
+    SERVICE_MONITORS,
+)
 
-OPTIONAL: tuple[Resource, ...] = (SERVICE_MONITORS, PROMETHEUS_RULES)
+OPTIONAL: tuple[Resource, ...] = (
+    SERVICE_MONITORS,
+    PROMETHEUS_RULES,
+    SECURITY_CONTEXT_CONSTRAINTS,
+    CONSOLE_PLUGINS,
+)
 """Kinds of which objects are installed where the cluster serves them, and only there: each by its CRD."""
 
 
