@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.testing.apiserver import ControlPlane
@@ -13,6 +14,10 @@ from nmstate_k8s.testing.clock import LoopClock
 from nmstate_k8s.testing.loopguard import LoopGuard
 
 ROOT = Path(__file__).parent.parent
+
+# A property holds on a busy machine, too.
+settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-speed")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -304,7 +304,7 @@ async def test_durations_may_change_at_any_time() -> None:
     assert world.server.ring.leaf != first
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.tuples(st.floats(0, 1), st.sampled_from([None, None, None, *DAMAGES])),

@@ -66,7 +66,7 @@ def test_a_part_that_is_garbled_is_made_anew(name: str, garble: Callable[[bytes]
         assert RING.cas[0].id in trusted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(sorted(DATA)),
     st.integers(0, 2000),

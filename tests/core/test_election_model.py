@@ -293,7 +293,7 @@ class ElectionMachine(RuleBasedStateMachine):
 
 
 TestElection = ElectionMachine.TestCase
-TestElection.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestElection.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 def test_clocks_that_differ_by_more_than_the_bound_are_seen_to_break_it() -> None:

@@ -237,4 +237,4 @@ def version(obj: Object) -> int:
 
 
 TestMirror = MirrorMachine.TestCase
-TestMirror.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestMirror.settings = settings(max_examples=150, stateful_step_count=30)

@@ -207,7 +207,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.do(joined()) == bool(self.closed and not self.wanted and not self.working)
 
 
-QueueMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+QueueMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestQueue = QueueMachine.TestCase
 
 
@@ -227,7 +227,7 @@ wishes = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(wishes=wishes, workers=st.integers(1, 4), drain_at=st.integers(0, 60))
 def test_with_many_workers_no_key_is_lost_and_none_runs_twice_at_once(
     wishes: list[Wish], workers: int, drain_at: int

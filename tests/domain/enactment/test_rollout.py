@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nmstate_k8s.api.conditions import FINISHED, EnactmentPhase
@@ -233,7 +233,6 @@ LIMITS = st.one_of(st.none(), st.integers(-1, 5), st.sampled_from(["1%", "30%", 
 
 
 @given(nodes=st.integers(0, 8), limit=LIMITS, seed=st.integers(0, 2**32), failing=st.floats(0, 0.5))
-@settings(deadline=None)
 def test_whatever_happens_the_limit_holds_and_the_rollout_ends(
     nodes: int, limit: int | str | None, seed: int, failing: float
 ) -> None:
