@@ -26,7 +26,7 @@ from tests.domain.desired.test_unread_keys import STATE
 
 pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
 
-SEEDS = 20
+SEEDS = 12
 EACH = 30
 """States of each seed. `SEEDS` may be raised for a longer look."""
 
@@ -125,7 +125,7 @@ async def refused_early(state: Any) -> str:
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_what_is_refused_early_no_node_takes(seed: int) -> None:
-    """On a poor node, an ordinary one and a rich one."""
+    """On a poor node, an ordinary one and a rich one. And whatever a state is, a node answers."""
     chance = random.Random(seed)
     grown = bases()
     host = LibnmstateHost()
@@ -137,9 +137,9 @@ def test_what_is_refused_early_no_node_takes(seed: int) -> None:
             state = mutated(chance.choice(grown), chance)
             said = await refused_early(state)
             refusals += bool(said)
-            for node in (RICH_NODE, REAL_NODE, {"interfaces": []}) if said else ():
+            for node in (RICH_NODE, REAL_NODE, {"interfaces": []}) if said else (RICH_NODE,):
                 prepared = await prepare(host, state, CAPTURE, {}, msgspec.json.encode(node))
-                assert prepared.fault is not None, f"{said}\n{msgspec.json.encode(state).decode()}"
+                assert prepared.fault or not said, f"{said}\n{msgspec.json.encode(state).decode()}"
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
