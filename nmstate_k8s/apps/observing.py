@@ -6,6 +6,7 @@ __all__ = ["cluster_metrics", "metrics_server", "node_states"]
 
 from nmstate_k8s.api.meta import HANDLER_SELECTOR
 from nmstate_k8s.controllers.clustermetrics import ClusterMetrics
+from nmstate_k8s.core.doorkeeper import Doorkeeper
 from nmstate_k8s.core.informer import Informer
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.metrics import METRICS
@@ -16,6 +17,9 @@ from nmstate_k8s.domain.admission.known import slim_node_state
 from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODE_STATES, NODES, PODS, POLICIES
 from nmstate_k8s.domain.observed.nodestate import counted
 from nmstate_k8s.domain.policy.facts import slim_enactment, slim_node, slim_pod
+
+CONNECTIONS = 50
+"""To the server of metrics: a Prometheus keeps one."""
 
 
 def cluster_metrics(manager: Manager, namespace: str) -> None:
@@ -43,6 +47,8 @@ def node_states(manager: Manager) -> Informer:
 def metrics_server(manager: Manager, address: str, tls: ServerTls) -> HttpServer:
     """Add the server of the process's figures: HTTPS, for those whom the API server says may read them."""
     routes = guarded(metrics_routes(METRICS.registry), AccessReviewer(manager.client))
-    server = HttpServer(address, routes, name="metrics", ssl_context=tls.context)
+    server = HttpServer(
+        address, routes, name="metrics", ssl_context=tls.context, doorkeeper=Doorkeeper(most=CONNECTIONS)
+    )
     manager.add_server(server)
     return server

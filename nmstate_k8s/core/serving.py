@@ -4,6 +4,7 @@
   each check, in controller-runtime's form; `?verbose` shows the lines in any case, `?exclude=NAME` leaves a check
   out, `/readyz/NAME` asks one. A check passes unless it raises, or returns False or a text.
 * `/metrics` is the registry in Prometheus' format.
+* A server that strangers can reach has a `doorkeeper`; of HTTPS, a handshake takes at most five seconds.
 * An address that another process has is waited for, where that is wanted; else it is a failure at once.
 * A server listens before anything else starts and until everything else has stopped.
 
@@ -14,20 +15,24 @@ import asyncio
 import errno
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from nmstate_k8s.core.doorkeeper import Doorkeeper
 
 if TYPE_CHECKING:
     import ssl
 
     from aiohttp import web
+    from aiohttp.typedefs import Middleware
 
 __all__ = ["Check", "HealthChecks", "HttpServer", "health_routes", "metrics_routes", "parse_address"]
 
 CHECK_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 1.0
+HANDSHAKE_SECONDS: Final = 5.0
 
 Check = Callable[[], "bool | str | Awaitable[bool | str | None] | None"]
 Handler = Callable[["web.Request"], "Awaitable[web.StreamResponse]"]
@@ -94,13 +99,16 @@ class HttpServer:
         name: str = "http",
         wait_seconds: float = 0.0,
         ssl_context: "ssl.SSLContext | None" = None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
         """`wait_seconds`: for an address that another process has, which may be about to end.
         `ssl_context`: HTTPS (`tls.ServerTls` has one whose certificate can be replaced).
+        `doorkeeper`: for a server that strangers can reach.
         """
         self._host, self.port = parse_address(address)
         self._wait = wait_seconds
         self._ssl_context = ssl_context
+        self._doorkeeper = doorkeeper
         self._routes = routes
         self.name = name
         self.ready = asyncio.Event()
@@ -115,36 +123,59 @@ class HttpServer:
         app = web.Application()
         for path, handler in self._routes.items():
             app.router.add_get(path, handler)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._serve(app, shutdown_timeout=1.0)
+
+    async def _serve(self, app: "web.Application", **options: Any) -> None:
+        """Serve an application; `options` are those of `web.AppRunner`."""
+        from aiohttp import web
+
+        if self._doorkeeper is not None:
+            app.middlewares.append(_at_work(self._doorkeeper))
+            options["keepalive_timeout"] = self._doorkeeper.idle_seconds
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, **options)
         await runner.setup()
         try:
-            await self._listen(runner)
-            self.port = runner.addresses[0][1]
-            log.info("serving", server=self.name, port=self.port)
-            self.ready.set()
-            await asyncio.Event().wait()
+            assert runner.server is not None
+            keeper = self._doorkeeper
+            listener = await self._listen(runner.server if keeper is None else keeper.admit(runner.server))
+            try:
+                self.port = listener.sockets[0].getsockname()[1]
+                log.info("serving", server=self.name, port=self.port)
+                self.ready.set()
+                await asyncio.Event().wait()
+            finally:
+                listener.close()
         finally:
             await runner.cleanup()
 
-    async def _listen(self, runner: "web.BaseRunner") -> None:
-        from aiohttp import web
-
+    async def _listen(self, protocols: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         deadline, told = loop.time() + self._wait, False
+        handshake = None if self._ssl_context is None else HANDSHAKE_SECONDS
         while True:
-            site = web.TCPSite(runner, self._host, self.port, ssl_context=self._ssl_context)
             try:
-                await site.start()
+                return await loop.create_server(
+                    protocols, self._host, self.port, ssl=self._ssl_context, ssl_handshake_timeout=handshake
+                )
             except OSError as error:
                 if error.errno != errno.EADDRINUSE or loop.time() >= deadline:
                     raise
-                await site.stop()
-            else:
-                return
             if not told:
                 log.warning("another process has the address, waiting", server=self.name, port=self.port)
                 told = True
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _at_work(doorkeeper: Doorkeeper) -> "Middleware":
+    """Tells the doorkeeper which connections are not idle."""
+    from aiohttp import web
+
+    @web.middleware
+    async def at_work(request: "web.Request", handler: Handler) -> "web.StreamResponse":
+        with doorkeeper.at_work(request.protocol):
+            return await handler(request)
+
+    return at_work
 
 
 def health_routes(live: HealthChecks, ready: HealthChecks) -> dict[str, Handler]:

@@ -44,7 +44,6 @@ __all__ = ["Webhook", "WebhookHandler", "WebhookServer"]
 
 MAX_BODY: Final = 7 * 1024 * 1024
 """An update brings an object twice; the API server takes 3 MiB of one."""
-HANDSHAKE_SECONDS: Final = 5.0
 LINGER_SECONDS: Final = 0.5
 """How long the rest of a body that was refused is thrown away, so that the refusal reaches who sends it."""
 
@@ -92,7 +91,7 @@ class WebhookServer(HttpServer):
         """`server_name`: by which we are called. `callers`: who calls us, and the bundle of CAs that each has now
         (`certcontroller.Callers`); without, all have the bundle that came with the certificate.
         """
-        super().__init__(address, {}, name="webhook")
+        super().__init__(address, {}, name="webhook", ssl_context=tls.context, doorkeeper=doorkeeper or Doorkeeper())
         self._tls = tls
         self._webhooks = webhooks
         self._server_name = server_name
@@ -103,7 +102,6 @@ class WebhookServer(HttpServer):
         self._places = asyncio.Semaphore(max_running)
         self._waiting = 0
         self._max_waiting = max_waiting
-        self._doorkeeper = doorkeeper or Doorkeeper()
         self._metrics = metrics
 
     async def check(self) -> str:
@@ -134,44 +132,12 @@ class WebhookServer(HttpServer):
     async def run(self) -> None:
         from aiohttp import web
 
-        @web.middleware
-        async def at_work(
-            request: "web.Request", handler: "Callable[[web.Request], Awaitable[web.StreamResponse]]"
-        ) -> "web.StreamResponse":
-            with self._doorkeeper.at_work(request.protocol):
-                return await handler(request)
-
-        app = web.Application(client_max_size=self._max_body, middlewares=[at_work])
+        app = web.Application(client_max_size=self._max_body)
         for webhook in self._webhooks:
             app.router.add_post(webhook.path, self._route(webhook))
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=self._call_seconds,
-            keepalive_timeout=self._doorkeeper.idle_seconds,
-            auto_decompress=False,
-            lingering_time=LINGER_SECONDS,
+        await self._serve(
+            app, shutdown_timeout=self._call_seconds, auto_decompress=False, lingering_time=LINGER_SECONDS
         )
-        await runner.setup()
-        try:
-            assert runner.server is not None
-            listener = await asyncio.get_running_loop().create_server(
-                self._doorkeeper.admit(runner.server),
-                self._host,
-                self.port,
-                ssl=self._tls.context,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            )
-            try:
-                self.port = listener.sockets[0].getsockname()[1]
-                self.ready.set()
-                log.info("serving", server=self.name, port=self.port)
-                await asyncio.Event().wait()
-            finally:
-                listener.close()
-        finally:
-            await runner.cleanup()
 
     def _route(self, webhook: Webhook) -> "Callable[[web.Request], Awaitable[web.StreamResponse]]":
         total = self._metrics.webhook_requests
