@@ -154,10 +154,11 @@ class ControllerSettings:
 
 
 def _durations(env: Environment) -> Durations:
-    usual = Durations()
+    """None is shorter than a minute: a Secret is no place to write to every moment."""
+    usual, least = Durations(), timedelta(minutes=1)
     return Durations(
-        ca_rotate=env.duration("CA_ROTATE_INTERVAL", usual.ca_rotate),
-        ca_overlap=env.duration("CA_OVERLAP_INTERVAL", usual.ca_overlap),
-        cert_rotate=env.duration("CERT_ROTATE_INTERVAL", usual.cert_rotate),
-        cert_overlap=env.duration("CERT_OVERLAP_INTERVAL", usual.cert_overlap),
+        ca_rotate=max(least, env.duration("CA_ROTATE_INTERVAL", usual.ca_rotate)),
+        ca_overlap=max(least, env.duration("CA_OVERLAP_INTERVAL", usual.ca_overlap)),
+        cert_rotate=max(least, env.duration("CERT_ROTATE_INTERVAL", usual.cert_rotate)),
+        cert_overlap=max(least, env.duration("CERT_OVERLAP_INTERVAL", usual.cert_overlap)),
     )

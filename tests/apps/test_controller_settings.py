@@ -45,5 +45,6 @@ def test_a_duration_that_is_none_is_named() -> None:
 
 
 def test_a_duration_of_nothing_is_as_usual() -> None:
-    """Zero would mean to rotate for ever."""
+    """Zero would mean to rotate for ever, and a moment nearly so."""
     assert read(CERT_ROTATE_INTERVAL="0s").durations == Durations()
+    assert read(CERT_ROTATE_INTERVAL="1ms").durations.cert_rotate == timedelta(minutes=1)

@@ -4,6 +4,7 @@ on them.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,22 @@ async def test_nothing_depends_on_the_webhooks(site: Site) -> None:
         await eventually(site.judged)
     await site.admin.apply(POLICIES, policy("late", mtu="many"), field_manager="me")
     await site.remove("early", "late")
+
+
+async def test_nobody_waits_long_for_a_webhook_that_hangs(site: Site) -> None:
+    """It takes the connection and says nothing, as a process that was stopped does: the policy is written."""
+    async with site.controller():
+        await eventually(site.judged)
+    opened = []
+    silent = await asyncio.start_server(lambda *connection: opened.append(connection), "localhost", site.port)
+    try:
+        await site.admin.apply(POLICIES, policy("hung", mtu="many"), field_manager="me")
+    finally:
+        silent.close()
+        for _, writer in opened:
+            writer.transport.abort()
+    assert opened, "it was asked"
+    await site.remove("hung")
 
 
 @pytest.mark.parametrize("damage", ["deleted", "garbled", "expired"])

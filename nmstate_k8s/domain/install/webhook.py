@@ -25,9 +25,11 @@ STATUS_PATH = f"/{POLICIES.plural}-status-mutate"
 TIMESTAMP_PATH = f"/{POLICIES.plural}-timestamp-mutate"
 VALIDATE_PATH = f"/{POLICIES.plural}-validate"
 
-_MUTATING_SECONDS = 3
-_VALIDATING_SECONDS = 10
-"""libnmstate reads the state, one policy after the other; a storm of them is not worth a longer wait."""
+_MUTATING_SECONDS = 2
+_VALIDATING_SECONDS = 5
+"""libnmstate reads the state, one policy after the other. The API server asks those who mutate one after the other, so
+a policy is written within nine seconds also where pods take calls and never answer.
+"""
 
 _WITHOUT_CONDITIONS = "!has(object.status) || !has(object.status.conditions) || size(object.status.conditions) == 0"
 
