@@ -25,7 +25,7 @@ from nmstate_k8s.domain.desired.members import interfaces_of
 from nmstate_k8s.domain.desired.paths import DESIRED, Path, interface_at
 from nmstate_k8s.domain.desired.secrets import masked
 
-__all__ = ["MAX_INTERFACES", "refuse_impossible"]
+__all__ = ["EVERYWHERE", "MAX_INTERFACES", "refuse_impossible"]
 
 MAX_INTERFACES = 500
 """Of a state with more, ports and bases counted, only the node judges: libnmstate's work grows faster than it."""
@@ -107,20 +107,19 @@ def _always(_match: Match[str], _state: Any) -> bool:
 
 _ROUTE_VIA = r"Route '.*?next-hop-interface: (?P<name>[^\s']+).*' has been marked as "
 
-_EVERYWHERE: tuple[tuple[str, _Also], ...] = (
+EVERYWHERE: tuple[tuple[str, _Also], ...] = (
     # Addresses
     (r"Got IPv[46] address \S+ in ipv[46] config section", _always),
     (r"Invalid IPv[46] network prefix length", _always),
     (r"Invalid IP network ", _always),
     (r"invalid (IP|IPv4|IPv6) address syntax", _always),
-    (r"Invalid value for ipv[46]\.(auto|prefix)-route-metric", _always),
+    (r"(Invalid|Different) value (for|of) ipv[46]\.(auto|prefix)-route-metric", _always),
     (r"Desired IPv6 token (should be lead by|'[^']*' is not a valid)", _always),
     (r"MTU should be >= \d+ when IPv6 is enabled on interface (?P<name>\S+), ", _needs_ipv6),
     (r"Desired MTU \d+ for interface \S+ is bigger than maximum supported", _always),
     (r"Interface (?P<name>\S+) cannot have IP enabled as it is attached to controller", _has_addresses),
     # Bonds and bridges
     (r"Port \S+ is overbooked by two controller", _always),
-    (r"Interface \S+ has controller property set to \S+, but been listed as port of controller", _always),
     (r"Interface \S+ has controller (?P<name>\S+) but not listed in port list", _lists_ports),
     (r"The port names specified in `port` conflict with", _always),
     (r"The `lacp_(rate|active)` option is only valid for bond in '802\.3ad' mode", _always),
@@ -136,7 +135,7 @@ _EVERYWHERE: tuple[tuple[str, _Also], ...] = (
     (r"Invalid SR-IOV VF (ID|name)", _always),
     (r"OVS Bridge \S+ can not hold MAC address", _always),
     (r"OVS DPDK \S+ must power of 2", _always),
-    (r"The mka_ca?[kn] must be a string", _always),
+    (r"The mka_c(ak|kn) must be a string", _always),
     (r"Loopback interface cannot have (IPv4 disabled|IPv4 DHCP|IPv6 autoconf)", _always),
     (r"Flow label must be less than", _always),
     (r"MPTCP flags mustn't have both", _always),
@@ -156,9 +155,11 @@ _EVERYWHERE: tuple[tuple[str, _Also], ...] = (
     (r"The `[^`]*` is reserved for OVN mapping", _always),
 )
 
+"""What libnmstate says, and what the state itself must say, too."""
+
 
 def _on_every_node(message: str, state: Any) -> bool:
     return any(
         (match := re.search(pattern, message, re.DOTALL)) is not None and also(match, state)
-        for pattern, also in _EVERYWHERE
+        for pattern, also in EVERYWHERE
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import msgspec
@@ -10,7 +11,8 @@ import pytest
 
 from nmstate_k8s.domain.desired.binding import Computing
 from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.desired.impossible import MAX_INTERFACES, refuse_impossible
+from nmstate_k8s.domain.desired.impossible import EVERYWHERE, MAX_INTERFACES, refuse_impossible
+from nmstate_k8s.domain.desired.madeup import made_up_node
 
 pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
 
@@ -104,6 +106,47 @@ NO_NODE_CAN: dict[str, dict[str, Any]] = {
         "ovn": {"bridge-mappings": [{"localnet": "net", "bridge": "a"}, {"localnet": "net", "bridge": "b"}]}
     },
     "a mapping to nothing": {"ovn": {"bridge-mappings": [{"localnet": "net"}]}},
+    "a mapping by hand": {"ovs-db": {"external_ids": {"ovn-bridge-mappings": "a:b"}}},
+    "a metric of none": {"interfaces": [up("eth1", ipv4={"enabled": True, "dhcp": True, "auto-route-metric": -5})]},
+    "two metrics": {
+        "interfaces": [
+            up("eth1", ipv4={"enabled": True, "dhcp": True, "auto-route-metric": 5, "prefix-route-metric": 7})
+        ]
+    },
+    "a token that is a prefix": {
+        "interfaces": [up("eth1", ipv6={"enabled": True, "autoconf": True, "dhcp": True, "token": "2001:db8::1"})]
+    },
+    "an actor that is a group": {
+        "interfaces": [bond(mode="802.3ad", options={"ad_actor_system": "01:00:5E:00:00:01"})]
+    },
+    "ports that are none": {"interfaces": [bond(**{"ports-config": [{"name": "eth2"}]})]},
+    "two masks": {"interfaces": [bridge(**{"group-forward-mask": 1, "group-fwd-mask": 2})]},
+    "a virtual function of no number": {"interfaces": [up("sriov:eth1:x")]},
+    "a queue of three": {
+        "interfaces": [
+            up("d0", "ovs-interface", dpdk={"devargs": "0000:00:01.0", "n_rxq_desc": 3}),
+            up("br-d", "ovs-bridge", bridge={"port": [{"name": "d0"}]}),
+        ]
+    },
+    "flags against each other": {"interfaces": [up("eth1", mptcp={"address-flags": ["signal", "fullmesh"]})]},
+    "a flow label too long": {
+        "interfaces": [
+            up("t0", "ip-tunnel", **{"ip-tunnel": {"mode": "ip6ip6", "local": "2001:db8::1", "remote": "2001:db8::2",
+                                                   "flow-label": 2**20}})
+        ]
+    },
+    "an odd name of a key": {
+        "interfaces": [
+            up("m", "macsec", macsec={"encrypt": True, "base-iface": "eth1", "mka-cak": "50b7" * 8, "mka-ckn": "f30",
+                                      "port": 0, "validation": "strict", "send-sci": True})
+        ]
+    },
+    "a route into nothing": {"routes": {"config": [route(destination="0.0.0.0/8")]}},
+    "an IPv6 route with weight": {"routes": {"config": [route(destination="2001:db8:1::/64", weight=5)]}},
+    "an option with a value that has none": {
+        "dns-resolver": {"config": {"server": ["192.0.2.1"], "options": ["rotate:3"]}}
+    },
+    "a network that is none": {"route-rules": {"config": [{"ip-from": "x/y", "route-table": 200}]}},
 }  # fmt: skip
 
 REAL_NODE = {
@@ -127,6 +170,18 @@ def test_what_no_node_can_do_is_refused(name: str) -> None:
     for node in (REAL_NODE, EMPTY_NODE):
         with pytest.raises(HostError):
             asyncio.run(Computing().validate(msgspec.json.encode(state), msgspec.json.encode(node)))
+
+
+def test_each_message_that_counts_is_said_of_one_of_these() -> None:
+    """A message that libnmstate no longer says is to be taken from the table."""
+    said = []
+    for state in NO_NODE_CAN.values():
+        node = msgspec.json.encode(made_up_node(state))
+        with pytest.raises(HostError) as caught:
+            asyncio.run(Computing().validate(msgspec.json.encode(state), node))
+        said.append(caught.value.message)
+    unsaid = [pattern for pattern, _ in EVERYWHERE if not any(re.search(pattern, each) for each in said)]
+    assert unsaid == []
 
 
 def test_of_very_many_interfaces_only_the_node_judges() -> None:
