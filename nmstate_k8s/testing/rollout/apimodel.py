@@ -17,6 +17,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -65,6 +66,11 @@ class Change:
     object: Json
     before: Json | None
 
+    @cached_property
+    def line(self) -> bytes:
+        """As a watch tells of it."""
+        return json.dumps({"type": self.what, "object": self.object}).encode()
+
 
 class ApiModel:
     """Ask it by `answer`; or, as its own administrator, by the verbs below."""
@@ -73,13 +79,17 @@ class ApiModel:
         self.objects: dict[tuple[str, str, str], Json] = {}
         self.history: list[Change] = []
         self.version = 1
-        self.news = asyncio.Event()
+        self._news: dict[str, asyncio.Event] = {}
         self._now = now
         self._made = 0
         self._owned: dict[tuple[str, str], set[str]] = {}
         """The fields of a status, by the object's uid and their manager."""
 
     # --- The verbs --------------------------------------------------------------------------------------------
+
+    def news(self, plural: str) -> asyncio.Event:
+        """Set when one of that kind changes next."""
+        return self._news.setdefault(plural, asyncio.Event())
 
     def find(self, plural: str, name: str, namespace: str = "") -> Json | None:
         """The object as it stands; do not change it."""
@@ -128,8 +138,8 @@ class ApiModel:
         else:
             self.objects[place.key] = made
         self.history.append(Change(self.version, self._now(), place.plural, place.namespace, what, made, before))
-        news, self.news = self.news, asyncio.Event()
-        news.set()
+        if news := self._news.pop(place.plural, None):
+            news.set()
         return made
 
     # --- As a server --------------------------------------------------------------------------------------------

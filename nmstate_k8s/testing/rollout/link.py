@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from random import Random
@@ -96,7 +95,7 @@ class Link:
         while at and server.history[at - 1].version > version:
             at -= 1
         while True:
-            news = server.news
+            news = server.news(place.plural)
             while at < len(server.history):
                 change = server.history[at]
                 at += 1
@@ -124,4 +123,4 @@ def _told(change: Change, place: Place, request: Request) -> bytes | None:
         return None
     if not selected(change.object, request.query):
         return None
-    return json.dumps({"type": change.what, "object": change.object}).encode()
+    return change.line

@@ -107,7 +107,7 @@ class SimulatedNode:
     async def _handle(self) -> None:
         """One enactment at a time, until nothing is left to do; then wait for news."""
         while True:
-            news = self._server.news
+            news = self._server.news("nodenetworkconfigurationenactments")
             todo = next((each for each in self._mine() if _to_do(each)), None)
             if todo is None:
                 await news.wait()

@@ -236,7 +236,8 @@ class Simulation:
 
     async def quiet(self) -> None:
         """Everybody is back, and nothing happens any more."""
-        await asyncio.sleep(70)  # longer than a controller is cut off or frozen
+        if not self.told_all_the_time:
+            await asyncio.sleep(70)  # longer than a controller is cut off or frozen
         while self.later:
             for done in (await asyncio.wait(self.later))[0]:
                 done.result()
