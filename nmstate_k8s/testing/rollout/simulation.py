@@ -252,6 +252,7 @@ class Simulation:
                 self.outcome.broken.append(f"it does not come to rest within {PATIENCE:g} s")
                 return
             await asyncio.sleep(5)
+            await self._revive()  # one whose link was to be cut at a write may have come to that only now
 
     def _last_change(self) -> float:
         changes = (each.at for each in reversed(self.server.history) if each.plural in KINDS)
