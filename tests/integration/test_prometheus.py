@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -16,8 +18,9 @@ from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import AlreadyExists
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.kinds import NAMESPACES, SERVICE_ACCOUNTS
+from nmstate_k8s.domain.install.monitoring_dashboard import dashboard
 from nmstate_k8s.testing.apiserver import ControlPlane
-from nmstate_k8s.testing.prometheus import Prometheus
+from nmstate_k8s.testing.prometheus import Prometheus, find_program
 from tests.integration.rolloutkit import Cluster, until
 from tests.integration.webhookstack import Site
 
@@ -34,6 +37,8 @@ class Watched:
 
     cluster: Cluster
     prometheus: Prometheus
+    port: int
+    token: str
 
     async def firing(self, policy: str) -> list[str]:
         """The alerts about a policy that are firing."""
@@ -88,14 +93,15 @@ async def watched(plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Watched]
         async with site.controller():
             ca = tmp_path / "ca.crt"
             ca.write_bytes(base64.b64decode((await site.secret())["ca.crt"]))
+            token = await token_of(admin, "prometheus-k8s")
             scrapes = [
-                scrape("nmstate-monitor", site.metrics_port, ca, await token_of(admin, "prometheus-k8s")),
+                scrape("nmstate-monitor", site.metrics_port, ca, token),
                 scrape("stranger", site.metrics_port, ca, await token_of(admin, "stranger")),
             ]
             starting = Prometheus.start(scrapes, [RULES])
             prometheus = await asyncio.to_thread(starting.__enter__)
             try:
-                yield Watched(cluster, prometheus)
+                yield Watched(cluster, prometheus, site.metrics_port, token)
             finally:
                 await asyncio.to_thread(starting.__exit__, None, None, None)
         await cluster.clean()
@@ -133,6 +139,37 @@ async def test_a_failed_node_fires_policy_degraded_until_the_policy_is_mended(wa
         return await watched.firing(policy) == []
 
     await until(quiet, "PolicyDegraded is over", PATIENCE)
+
+
+async def test_every_picture_of_the_dashboard_can_be_drawn(watched: Watched) -> None:
+    """Prometheus understands each expression; those about policies and the controller find something here."""
+    expressions = {
+        panel["title"]: target["expr"].replace("$__rate_interval", "1m").replace("$job", ".+").replace("$policy", ".*")
+        for panel in dashboard()["panels"]
+        for target in panel.get("targets", ())
+    }
+
+    async def drawn() -> bool:
+        found = {title for title, expression in expressions.items() if await watched.value(expression)}
+        return {"Policies", "Reconciles a second", "Keys that wait", "Memory"} <= found
+
+    await until(drawn, "policies and controllers are drawn", PATIENCE)
+
+
+async def test_what_is_served_is_as_prometheus_wants_it(watched: Watched) -> None:
+    """Names, types and help of all that a controller serves, by Prometheus' own rules."""
+
+    async def leads() -> bytes:
+        headers, url = {"Authorization": f"Bearer {watched.token}"}, f"https://localhost:{watched.port}/metrics"
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(url, ssl=False) as answer:
+            body = await answer.read()
+        return body if b"kubernetes_nmstate_policies_status" in body else b""
+
+    served = await until(leads, "the leader serves all that there is", PATIENCE)
+    told = await asyncio.to_thread(
+        subprocess.run, [find_program("promtool"), "check", "metrics"], input=served, capture_output=True, check=False
+    )
+    assert (told.returncode, told.stdout, told.stderr) == (0, b"", b"")
 
 
 async def test_prometheus_reads_with_the_rights_that_it_is_installed_with(watched: Watched) -> None:
