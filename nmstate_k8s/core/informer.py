@@ -208,7 +208,7 @@ class Informer:
 
     def _put(self, obj: Object, *, versions_are_unique: bool = True) -> list[Event]:
         old = self._store.get(obj.key)
-        if old is not None and (versions_are_unique or old == obj) and _version(old) == _version(obj):
+        if old is not None and (old == obj or (versions_are_unique and _version(old) == _version(obj))):
             return []  # the one that was told stays, with what was decoded of it
         self._store.put(obj)
         if old is None:

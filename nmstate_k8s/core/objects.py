@@ -2,8 +2,9 @@
 
 * `Object.raw` is the whole JSON as the server sent it (less what an informer trimmed): five thousand
   objects cost little more than their bytes.
-* `metadata` is decoded on first use and kept; everything else is decoded by `view`, each time anew, into
-  the caller's own frozen struct. Views ignore fields that they do not name.
+* `key` is decoded on first use and kept, and so is `metadata`, which takes more room than all else that an object
+  has beside its bytes; everything else is decoded by `view`, each time anew, into the caller's own frozen struct.
+  Views ignore fields that they do not name.
 * Objects never change. Two objects are equal when their bytes are.
 * Lists of built-in kinds carry no apiVersion and kind per item; an `Object` knows them from its `Resource`.
 """
@@ -109,13 +110,21 @@ class _Envelope(msgspec.Struct, rename="camel"):
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
 
 
+class _Named(msgspec.Struct):
+    class Metadata(msgspec.Struct):
+        name: str = ""
+        namespace: str = ""
+
+    metadata: Metadata = msgspec.field(default_factory=Metadata)
+
+
 class _TypeMeta(msgspec.Struct, rename="camel"):
     api_version: str = ""
     kind: str = ""
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
-_type_meta = msgspec.json.Decoder(_TypeMeta)
+_named = msgspec.json.Decoder(_Named)
 
 
 @lru_cache(maxsize=256)
@@ -127,11 +136,12 @@ def _decoder(shape: Hashable) -> msgspec.json.Decoder[Any]:
 class Object:
     """One object of the API server, immutable."""
 
-    __slots__ = ("_metadata", "_resource", "raw")
+    __slots__ = ("_key", "_metadata", "_resource", "raw")
 
     def __init__(self, raw: bytes, resource: Resource | None = None) -> None:
         self.raw = raw
         self._resource = resource
+        self._key: Key | None = None
         self._metadata: ObjectMeta | None = None
 
     @classmethod
@@ -151,26 +161,26 @@ class Object:
         :raises MalformedObject: if it is not what Kubernetes calls metadata.
         """
         if self._metadata is None:
-            try:
-                self._metadata = _envelope.decode(self.raw).metadata
-            except msgspec.MsgspecError as error:
-                raise MalformedObject(f"metadata of {self._what()} cannot be read: {error}") from error
+            self._metadata = self._read(_envelope).metadata
         return self._metadata
 
     @property
     def key(self) -> Key:
-        """Namespace and name."""
-        return Key(self.metadata.namespace, self.metadata.name)
+        """Namespace and name; raises as `metadata` does."""
+        if self._key is None:
+            named = self._metadata or self._read(_named).metadata
+            self._key = Key(named.namespace, named.name)
+        return self._key
 
     @property
     def name(self) -> str:
         """metadata.name"""
-        return self.metadata.name
+        return self.key.name
 
     @property
     def namespace(self) -> str:
         """metadata.namespace, empty if cluster-scoped"""
-        return self.metadata.namespace
+        return self.key.namespace
 
     @property
     def uid(self) -> str:
@@ -216,9 +226,20 @@ class Object:
         """The same kind of object with other bytes."""
         return Object(raw, self._resource)
 
+    def _read(self, decoder: "msgspec.json.Decoder[T]") -> T:
+        try:
+            return decoder.decode(self.raw)
+        except msgspec.MsgspecError as error:
+            raise MalformedObject(f"metadata of {self._what()} cannot be read: {error}") from error
+
+    def _without_managed_fields(self, raw: bytes) -> "Object":
+        made = self.with_raw(raw)
+        made._key, made._metadata = self._key, self._metadata
+        return made
+
     def _what(self) -> str:
         kind = self._resource.kind if self._resource else "object"
-        return f"{kind} {Key(self._metadata.namespace, self._metadata.name)}" if self._metadata else kind
+        return f"{kind} {self._key}" if self._key else kind
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Object) and other.raw == self.raw
@@ -269,9 +290,9 @@ def drop_managed_fields(obj: Object) -> Object:
     begin = raw.find(b"," + _MANAGED_KEY + b":" + managed[:1])
     end = begin + len(_MANAGED_KEY) + 2 + len(managed)
     if count == 1 and begin >= 0 and raw.startswith(managed, end - len(managed)):
-        return obj.with_raw(raw[:begin] + raw[end:])
+        return obj._without_managed_fields(raw[:begin] + raw[end:])
     top = obj.view(dict[str, msgspec.Raw])
     metadata = msgspec.json.decode(top["metadata"], type=dict[str, msgspec.Raw])
     del metadata["managedFields"]
     top["metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
-    return obj.with_raw(msgspec.json.encode(top))
+    return obj._without_managed_fields(msgspec.json.encode(top))

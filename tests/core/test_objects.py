@@ -146,6 +146,28 @@ def test_managed_fields_are_dropped_from_metadata_alone(before: str, after: str)
     assert drop_managed_fields(Object.from_bytes(before.encode(), NODES)).raw == after.encode()
 
 
+def test_the_name_of_an_object_is_read_without_the_rest_of_its_metadata() -> None:
+    """That takes more room than all else that a cache has beside the bytes, and many readers never want it."""
+    metadata = {"name": "a", "namespace": "n", "labels": {"x": "y"}, "uid": "u", "resourceVersion": "7"}
+    obj = Object.from_dict({"metadata": metadata}, PODS)
+    tracemalloc.start()
+    try:
+        assert obj.key == Key("n", "a")
+        assert obj.key is obj.key
+        name = tracemalloc.get_traced_memory()[0]
+        assert obj.metadata.labels == {"x": "y"}
+        assert tracemalloc.get_traced_memory()[0] > 2 * name
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("raw", [b"{", b'{"metadata": []}', b'{"metadata": {"name": 1}}'])
+def test_an_object_without_a_readable_name_says_so(raw: bytes) -> None:
+    """And what it was to be."""
+    with pytest.raises(MalformedObject, match="metadata of Node cannot be read"):
+        Object(raw, NODES).key  # noqa: B018 - it is read
+
+
 def test_what_is_trimmed_takes_no_more_memory_than_its_bytes() -> None:
     """Of five thousand objects the rest would be megabytes."""
     spec = {"text": "x" * 4000}
