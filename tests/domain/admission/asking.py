@@ -11,7 +11,7 @@ from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.admission.review import Others, Verdict, validate
 from nmstate_k8s.domain.kinds import NODE_STATES, NODES, POLICIES
 
-__all__ = ["asked", "card", "judged", "node", "node_state", "other", "policy", "world"]
+__all__ = ["asked", "bond", "card", "eth1", "judged", "node", "node_state", "other", "policy", "world"]
 
 
 def policy(name: str, desired: Any, **spec: Any) -> dict[str, Any]:
@@ -67,6 +67,17 @@ def card(name: str, address: str = "", **more: Any) -> dict[str, Any]:
     """A network card that is up."""
     config = {"ipv4": {"enabled": True, "address": [{"ip": address, "prefix-length": 24}]}} if address else {}
     return {"name": name, "type": "ethernet", "state": "up", **config, **more}
+
+
+def eth1(**more: Any) -> dict[str, Any]:
+    """A desired state of one card."""
+    return {"interfaces": [{"name": "eth1", "type": "ethernet", "state": "up", **more}]}
+
+
+def bond(*ports: str) -> dict[str, Any]:
+    """A desired state of one bond."""
+    link = {"mode": "balance-rr", "port": list(ports)}
+    return {"interfaces": [{"name": "bond0", "type": "bond", "state": "up", "link-aggregation": link}]}
 
 
 _RESOURCES = {"Node": NODES, "NodeNetworkState": NODE_STATES, "NodeNetworkConfigurationPolicy": POLICIES}

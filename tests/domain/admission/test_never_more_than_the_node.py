@@ -20,7 +20,7 @@ from nmstate_k8s.domain.desired.binding import Computing
 from nmstate_k8s.domain.desired.errors import DesiredStateError
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost
 from nmstate_k8s.domain.host.prepare import prepare
-from tests.domain.admission.test_refusals import FINE
+from tests.domain.admission.test_what_passes import FINE
 from tests.domain.desired.test_impossible import NO_NODE_CAN, REAL_NODE
 from tests.domain.desired.test_unread_keys import STATE
 

@@ -1,20 +1,21 @@
-"""What is refused at `kubectl apply`, and what is not: by libnmstate itself. Needs the wheel, not a network."""
+"""What is refused at `kubectl apply`: by libnmstate itself. Needs the wheel, not a network."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from e2e.kit.mistakes import Mistake, catalogue
 from nmstate_k8s.domain.admission.review import validate
 from nmstate_k8s.domain.desired.limits import MAX_CAPTURE_BYTES, MAX_DEPTH, MAX_KEYS, MAX_STATE_BYTES
 from nmstate_k8s.domain.desired.secrets import MASK
 from tests.domain.admission.asking import asked, card, judged, node, node_state, policy, world
+from tests.domain.admission.test_what_passes import GATEWAY
 
 pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
+
+ETH1 = {"name": "eth1", "type": "ethernet", "state": "up"}
 
 # --- The catalogue of mistakes ----------------------------------------------------------------------------------
 
@@ -67,199 +68,7 @@ def test_of_the_catalogue_each_mistake_is_judged_here() -> None:
     assert len(WRONG_ANYWHERE) >= 35
 
 
-# --- What passes --------------------------------------------------------------------------------------------------
-
-EXAMPLES = {
-    str(path): document["spec"]
-    for folder in ("manifests/examples", "docs/policies")
-    for path in sorted(Path(folder).glob("*.yaml"))
-    for document in yaml.safe_load_all(path.read_text())
-    if document["kind"] == "NodeNetworkConfigurationPolicy"
-}
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_every_example_passes(example: str) -> None:
-    """Users apply them unchanged. None of them is odd either."""
-    spec = dict(EXAMPLES[example])
-    verdict = judged(spec.pop("desiredState"), **spec)
-    assert verdict.message == ""
-    assert verdict.warnings == ()
-
-
-ETH1 = {"name": "eth1", "type": "ethernet", "state": "up"}
-OVS_OVER_BOND = {
-    "name": "ovs-br1",
-    "type": "ovs-bridge",
-    "state": "up",
-    "bridge": {
-        "allow-extra-patch-ports": True,
-        "options": {"stp": {"enabled": False}, "mcast-snooping-enable": True},
-        "port": [
-            {
-                "name": "bond1",
-                "link-aggregation": {"mode": "balance-slb", "port": [{"name": "eth1"}, {"name": "eth2"}]},
-            },
-            {"name": "ovs-br1"},
-        ],
-    },
-}
-OVS_INTERFACE = {
-    "name": "ovs-br1",
-    "type": "ovs-interface",
-    "state": "up",
-    "ipv4": {"enabled": False},
-    "ipv6": {"enabled": False},
-}
-FINE: dict[str, Any] = {
-    "nothing": {},
-    "none": None,
-    "no interfaces": {"interfaces": []},
-    "a mapping of OVN alone": {"ovn": {"bridge-mappings": [{"bridge": "br", "localnet": "net", "state": "present"}]}},
-    "an OVS bridge over a bond": {"interfaces": [OVS_OVER_BOND, OVS_INTERFACE]},
-    "an empty bridge": {
-        "interfaces": [{"name": "br0", "type": "linux-bridge", "state": "up", "bridge": {"port": [], "options": {}}}]
-    },
-    "a bond with empty options": {
-        "interfaces": [
-            {
-                "name": "bond0",
-                "type": "bond",
-                "state": "up",
-                "copy-mac-from": "eth1",
-                "link-aggregation": {"mode": "active-backup", "port": ["eth1", "eth2"], "options": {}},
-            }
-        ]
-    },
-    "numbers as text": {
-        "interfaces": [
-            {
-                **ETH1,
-                "mtu": "9000",
-                "ipv4": {"enabled": "true", "address": [{"ip": "192.0.2.1", "prefix-length": "24"}]},
-            },
-            {
-                "name": "bond0",
-                "type": "bond",
-                "state": "up",
-                "link-aggregation": {"mode": "balance-rr", "options": {"miimon": "140"}, "port": ["eth2"]},
-            },
-            {"name": "eth1.7", "type": "vlan", "state": "up", "vlan": {"base-iface": "eth1", "id": "7"}},
-        ]
-    },
-    "an interface that no node has": {"interfaces": [{"name": "eth666", "type": "ethernet", "state": "up"}]},
-    "an interface without type": {"interfaces": [{"name": "eth1", "state": "up", "mtu": 9000}]},
-    "a type that nmstate cannot make": {"interfaces": [{"name": "wg0", "type": "wireguard", "state": "up"}]},
-    "keys of an interface that goes": {"interfaces": [{"name": "br1", "state": "absent", "bridge": {"prt": []}}]},
-    "a small MTU, where IPv6 may be off": {"interfaces": [{**ETH1, "mtu": 1000}]},
-    "a route through a card that the policy does not describe": {
-        "routes": {"config": [{"destination": "198.51.100.0/24", "next-hop-interface": "eth1"}]}
-    },
-    "a route through a new bond whose addresses may be there": {
-        "interfaces": [
-            {
-                "name": "bond0",
-                "type": "bond",
-                "state": "up",
-                "link-aggregation": {"mode": "balance-rr", "port": ["eth1"]},
-            }
-        ],
-        "routes": {"config": [{"destination": "198.51.100.0/24", "next-hop-interface": "bond0"}]},
-    },
-    "an option of a bond whose mode may be there": {
-        "interfaces": [
-            {
-                "name": "bond0",
-                "type": "bond",
-                "state": "up",
-                "link-aggregation": {"port": ["eth1"], "options": {"lacp_rate": "fast"}},
-            }
-        ]
-    },
-    "a card with addresses that becomes a port": {
-        "interfaces": [
-            ETH1,
-            {"name": "br1", "type": "linux-bridge", "state": "up", "bridge": {"port": [{"name": "eth1"}]}},
-        ]
-    },
-    "a mapping to an OVS bridge that goes with it": {
-        "interfaces": [{"name": "ovs-br1", "type": "ovs-bridge", "state": "absent"}],
-        "ovn": {"bridge-mappings": [{"localnet": "net", "state": "absent"}]},
-    },
-    "a trunk whose tags may be there": {
-        "interfaces": [
-            {
-                "name": "br1",
-                "type": "linux-bridge",
-                "state": "up",
-                "bridge": {"port": [{"name": "eth1", "vlan": {"mode": "trunk", "enable-native": True, "tag": 100}}]},
-            }
-        ]
-    },
-    "an interface by its MAC address": {
-        "interfaces": [
-            {"name": "uplink", "type": "ethernet", "identifier": "mac-address", "mac-address": "02:00:00:00:00:01"}
-        ]
-    },
-    "DNS servers": {"dns-resolver": {"config": {"server": ["192.0.2.53", "2001:db8::53"], "search": ["example.org"]}}},
-}
-
-
-@pytest.mark.parametrize("name", FINE)
-def test_what_a_node_would_take_passes(name: str) -> None:
-    """The console's shapes, text for numbers, what is not there yet, what depends on what is there."""
-    verdict = judged(FINE[name], nodeSelector={"node-role.kubernetes.io/worker": ""})
-    assert (verdict.allowed, verdict.message) == (True, "")
-
-
 # --- Captures -----------------------------------------------------------------------------------------------------
-
-GATEWAY = {
-    "gw": 'routes.running.destination=="0.0.0.0/0"',
-    "base": "interfaces.name==capture.gw.routes.running.0.next-hop-interface",
-}
-
-
-@pytest.mark.parametrize(
-    "desired",
-    [
-        {"interfaces": "{{ capture.base.interfaces }}"},
-        {"interfaces": ["{{ capture.base.interfaces.0 }}", ETH1]},
-        {
-            "interfaces": [
-                {
-                    "name": "br1",
-                    "type": "linux-bridge",
-                    "state": "up",
-                    "mtu": "{{ capture.base.interfaces.0.mtu }}",
-                    "ipv4": "{{ capture.base.interfaces.0.ipv4 }}",
-                    "ipv6": {"enabled": "{{ capture.base.interfaces.0.ipv6.enabled }}", "address": [
-                        {"ip": "{{ capture.base.interfaces.0.ipv6.address.0.ip }}", "prefix-length": 64}]},
-                    "bridge": {"port": [{"name": "{{ capture.base.interfaces.0.name }}"}]},
-                },
-                {"name": "a-{{ capture.base.interfaces.0.name }}-of-more-than-15", "state": "up"},
-            ],
-            "routes": {
-                "config": [
-                    {
-                        "destination": "198.51.100.0/24",
-                        "next-hop-interface": "br1",
-                        "next-hop-address": "{{ capture.gw.routes.running.0.next-hop-address }}",
-                        "metric": "{{ capture.gw.routes.running.0.metric }}",
-                    }
-                ]
-            },
-        },
-        {"interfaces": [{"name": "b", "type": "linux-bridge", "bridge": {"port": ["{{ capture.base.interfaces }}"]}}]},
-        {"interfaces": [{"name": "v", "type": "vlan", "vlan": {"id": "{{ capture.base.description }}",
-                                                              "base-iface": "{{ capture.base.interfaces.0.name }}"}}]},
-        {"interfaces": [{"name": "x", "type": "vrf", "vrf": {"port": "{{ capture.base.interfaces.name }}"}}]},
-    ],
-)  # fmt: skip
-def test_what_captures_may_find_passes(desired: Any) -> None:
-    """A reference may become anything."""
-    verdict = judged(desired, capture=GATEWAY)
-    assert (verdict.allowed, verdict.message) == (True, "")
 
 
 @pytest.mark.parametrize(
