@@ -5,7 +5,8 @@ What is chance is written the same in both, and nothing else:
 * `metadata.resourceVersion` is left out. Of `managedFields` the order is (all its entries are compared).
 * A uid becomes the name of the object that has it, so that a reference to the wrong one is seen; the uid of an object
   that is no more becomes GONE.
-* A string that is a time becomes TIME, whether it is there or not is compared.
+* A string that is a time becomes TIME, whether it is there or not is compared. So does the address that a Service is
+  given become ADDRESS.
 
 `metadata.generation` is compared: it counts how often a spec was changed.
 """
@@ -21,6 +22,9 @@ __all__ = ["differences", "without_chance"]
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 UID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
+HEADLESS: Final = "None"
+"""Stands in the place of the address of a Service that is to have none."""
+
 
 def without_chance(objects: Iterable[Object]) -> dict[str, Any]:
     """The objects by kind and name, as plain data that is the same in each run."""
@@ -34,7 +38,17 @@ def _object(value: dict[str, Any], names: Mapping[str, str]) -> Any:
     metadata.pop("resourceVersion", None)
     fields = [_plain(each, names) for each in metadata.pop("managedFields", [])]
     metadata["managedFields"] = sorted(fields, key=lambda each: str(sorted(each.items())))
-    return _plain({**value, "metadata": metadata}, names)
+    value = {**value, "metadata": metadata}
+    if value.get("kind") == "Service":
+        value["spec"] = _service(value["spec"])
+    return _plain(value, names)
+
+
+def _service(spec: Mapping[str, Any]) -> dict[str, Any]:
+    given = [each for each in spec.get("clusterIPs", []) if each != HEADLESS]
+    if not given:
+        return dict(spec)
+    return {**spec, "clusterIP": "ADDRESS", "clusterIPs": ["ADDRESS" for _ in given]}
 
 
 def _plain(value: Any, names: Mapping[str, str]) -> Any:

@@ -35,7 +35,7 @@ from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODES, PODS, POLICIES
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, enactment_facts
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 T = TypeVar("T")
 

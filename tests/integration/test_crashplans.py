@@ -52,7 +52,9 @@ async def strike(plan: CrashPlan, points: Sequence[Point], life: Life = in_proce
 @pytest.mark.parametrize("life", [in_process, by_kill])
 async def test_a_controller_that_a_crash_confuses_is_found_out(control_plane: ControlPlane, life: Life) -> None:
     """Between its two writes it knows something that the API server does not; a real kill shows the very same."""
-    plan = await CrashPlan.record(Wish(control_plane.config, "careless"), control_plane.config, patience=2)
+    plan = await CrashPlan.record(
+        Wish(control_plane.config, "careless"), control_plane.config, patience=4 if life is by_kill else 2
+    )
     outcomes = {str(point): await plan.strike(point, life) for point in plan.points}
     assert all(each.reached for each in outcomes.values())
     assert {name: bool(each.differences) for name, each in outcomes.items()} == {

@@ -49,3 +49,14 @@ def test_an_object_that_is_missing_is_seen() -> None:
     whole = run(ONE)
     (found,) = differences(whole, {"Thing owner": whole["Thing owner"]})
     assert found.startswith("Thing owned: only in the first")
+
+
+def test_the_address_of_a_service_is_chance_and_having_none_is_not() -> None:
+    """One that was made again has another."""
+
+    def service(address: str) -> dict[str, Any]:
+        spec = {"clusterIP": address, "clusterIPs": [address], "ports": [{"port": 443}]}
+        return without_chance([Object.from_dict({"kind": "Service", "metadata": {"name": "s"}, "spec": spec})])
+
+    assert differences(service("10.96.0.7"), service("10.96.0.8")) == []
+    assert differences(service("10.96.0.7"), service("None")) != []
