@@ -16,7 +16,7 @@
 """
 
 import asyncio
-import uuid
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -207,7 +207,7 @@ class Controller:
         with (
             self._figures.reconciling(self._clock) as said,
             structlog.contextvars.bound_contextvars(
-                controller=self.name, key=str(key), reconcile_id=uuid.uuid4().hex[:12]
+                controller=self.name, key=str(key), reconcile_id=f"{random.getrandbits(48):012x}"
             ),
             self._own.noting(key),
         ):
