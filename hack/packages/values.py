@@ -89,6 +89,12 @@ VALUES = (
         _variable("HANDLER_PREFIX"),
     ),
     Value(
+        "consolePlugin.image",
+        "The image of OpenShift's console plugin, installed where the console is; empty for none.",
+        {"type": "string", "pattern": rf"^$|{_IMAGE['pattern']}"},
+        _variable("RELATED_IMAGE_CONSOLE_PLUGIN_IMAGE"),
+    ),
+    Value(
         "retries.attempts",
         "How often a node tries a policy before it has failed for good.",
         {"type": "integer", "minimum": 1},
