@@ -24,6 +24,7 @@ from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.kinds import SERVICE_ACCOUNTS
 from nmstate_k8s.domain.install.render import render
 from nmstate_k8s.domain.install.stack import Manifest, Stack
+from nmstate_k8s.domain.install.surroundings import UNKNOWN, Surroundings
 from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
 
@@ -96,9 +97,11 @@ async def create_nmstate(admin: Client, name: str = "nmstate", **spec: Any) -> O
     return await admin.create(NMSTATES, {"metadata": {"name": name}, "spec": spec})
 
 
-def manifests(nmstate: Object) -> tuple[Manifest, ...]:
+def manifests(
+    nmstate: Object, settings: OperatorSettings = SETTINGS, around: Surroundings = UNKNOWN
+) -> tuple[Manifest, ...]:
     """What ought to be there for an NMState."""
-    return render(Stack.of(nmstate, nmstate.view(NMState).spec, SETTINGS.install))
+    return render(Stack.of(nmstate, nmstate.view(NMState).spec, settings.install), around)
 
 
 async def live(admin: Client, manifest: Manifest) -> Object:
@@ -117,12 +120,13 @@ async def in_phase(admin: Client, phase: NMStatePhase, name: str = "nmstate") ->
     return await eventually(look)
 
 
-async def pods_run(admin: Client) -> None:
+async def pods_run(admin: Client, prefix: str = "") -> None:
     """What Kubernetes' controllers do when all pods of the stack are ready."""
     for resource, name, counts in (
         (DAEMONSETS, "nmstate-handler", ("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable")),
         (DEPLOYMENTS, "nmstate-webhook", ("replicas", "updatedReplicas", "availableReplicas", "readyReplicas")),
     ):
+        name = f"{prefix}{name}"
         found = await admin.get(resource, name, "nmstate")
         status: dict[str, Any] = dict.fromkeys(counts, 1) | {"observedGeneration": found.metadata.generation}
         if resource == DAEMONSETS:

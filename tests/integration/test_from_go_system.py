@@ -20,15 +20,17 @@ from nmstate_k8s.apps.settings import Environment
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.drift import holds
-from nmstate_k8s.domain.install.foreign import is_foreign
+from nmstate_k8s.domain.install.foreign import adoption, is_foreign
 from nmstate_k8s.domain.install.stack import Manifest
-from nmstate_k8s.domain.kinds import DEPLOYMENTS, ENACTMENTS, PODS, POLICIES
+from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, ENACTMENTS, NMSTATES, PODS, POLICIES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.host import FakeHost
 from tests.integration.gosystem import NODES_OF, POLICIES_OF, leave_behind, old_kinds
 from tests.integration.installkit import (
     account_token,
     apply_install_yaml,
+    collect_garbage,
+    create_nmstate,
     eventually,
     in_phase,
     live,
@@ -94,6 +96,26 @@ async def handler(plane: ControlPlane, admin: Client, node: str, host: FakeHost,
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def test_a_takeover_that_was_broken_off_is_ended(plane: ControlPlane, admin: Client) -> None:
+    """What was written down as ours and not taken away yet goes when the operator starts again.
+
+    The object was as we ask for already, but for one field more.
+    """
+    apply_install_yaml(plane)
+    nmstate = await create_nmstate(admin)
+    (wanted,) = (one for one in manifests(nmstate) if one.resource == DAEMONSETS)
+    whole = {**wanted.body, "spec": {**wanted.body["spec"]}}
+    template = whole["spec"]["template"]
+    whole["spec"]["template"] = {**template, "spec": {**template["spec"], "hostPID": True}}
+    found = await admin.create(DAEMONSETS, whole, field_manager="manager")
+    assert is_foreign(found)
+    await admin.json_patch(DAEMONSETS, found.name, adoption(found), namespace=found.namespace)
+    async with operator(plane, admin):
+        assert await eventually(partial(is_ours, admin, wanted), seconds=60)
+    await admin.delete(NMSTATES, "nmstate")
+    await collect_garbage(admin, nmstate)
 
 
 async def test_the_go_system_is_taken_over(plane: ControlPlane, admin: Client, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -15,10 +16,12 @@ import pytest_asyncio
 from nmstate_k8s.api.conditions import NMStatePhase
 from nmstate_k8s.api.nmstate import NMState
 from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.errors import NotFound
 from nmstate_k8s.domain.install.kinds import CLUSTER_ROLES, NAMESPACES
 from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from tests.integration.installkit import (
+    SETTINGS,
     apply_install_yaml,
     collect_garbage,
     create_nmstate,
@@ -70,6 +73,27 @@ async def test_an_nmstate_installs_everything(plane: ControlPlane, admin: Client
         assert [one.type for one in native] == ["Available", "Progressing", "Degraded"]
         assert {one.reason for one in native} == {"SuccessfullyDeployed"}
         assert all(one.last_transition_time and one.last_heartbeat_time for one in native)
+
+
+@pytest.mark.asyncio
+async def test_with_a_prefix_everything_has_other_names(plane: ControlPlane, admin: Client) -> None:
+    """Nothing that has no prefix is made, but for the kinds and the namespace; and it comes to be Available."""
+    settings = replace(SETTINGS, install=replace(SETTINGS.install, prefix="alice"))
+    async with operator(plane, admin, settings):
+        nmstate = await create_nmstate(admin)
+        wanted = manifests(nmstate, settings)
+        for manifest in wanted:
+            await eventually(lambda one=manifest: live(admin, one))  # type: ignore[misc]
+        plain = {manifest.key for manifest in manifests(nmstate)} - {manifest.key for manifest in wanted}
+        for manifest in manifests(nmstate):
+            if manifest.key in plain:
+                with pytest.raises(NotFound):
+                    await live(admin, manifest)
+        await pods_run(admin, prefix="alice-")
+        await in_phase(admin, NMStatePhase.AVAILABLE)
+    for manifest in wanted:
+        if "ownerReferences" in manifest.body["metadata"]:
+            await admin.delete(manifest.resource, manifest.key.name, manifest.key.namespace)
 
 
 @pytest.mark.asyncio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import Forbidden
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.kinds import NAMESPACES
+from nmstate_k8s.domain.install.surroundings import OPTIONAL, Surroundings
 from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, NMSTATES, PODS
-from tests.integration.installkit import ROOT, manifests
+from tests.integration.installkit import ROOT, SETTINGS, manifests
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
 
@@ -20,7 +22,9 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
 def workloads() -> dict[str, dict[str, Any]]:
     """The pod templates of the operator and of what it installs, by the workload's name."""
     written = yaml.safe_load_all((ROOT / "install.yaml").read_text())
-    made = manifests(Object.from_dict({"metadata": {"name": "nmstate", "uid": "none"}}, NMSTATES))
+    nmstate = Object.from_dict({"metadata": {"name": "nmstate", "uid": "none"}}, NMSTATES)
+    settings = replace(SETTINGS, install=replace(SETTINGS.install, console_plugin_image="plugin:1"))
+    made = manifests(nmstate, settings, Surroundings(served=frozenset(OPTIONAL)))
     bodies = [
         *(body for body in written if body["kind"] == "Deployment"),
         *(one.body for one in made if one.resource in (DEPLOYMENTS, DAEMONSETS)),
@@ -44,9 +48,14 @@ async def admitted(client: Client, level: str, template: dict[str, Any]) -> bool
 
 
 async def test_all_but_the_handler_pass_restricted(client: Client) -> None:
-    """Operator and controller need nothing that Pod Security's strictest level refuses; the handler needs the host."""
+    """The others need nothing that Pod Security's strictest level refuses; the handler needs the host."""
     found = {name: await admitted(client, "restricted", template) for name, template in workloads().items()}
-    assert found == {"nmstate-operator": True, "nmstate-webhook": True, "nmstate-handler": False}
+    assert found == {
+        "nmstate-operator": True,
+        "nmstate-webhook": True,
+        "nmstate-console-plugin": True,
+        "nmstate-handler": False,
+    }
 
 
 async def test_the_handler_needs_privileged(client: Client) -> None:

@@ -82,10 +82,16 @@ def is_foreign(found: Object) -> bool:
 
 
 def adoption(found: Object) -> list[dict[str, Any]]:
-    """The JSON patch after which all that other programs set is ours; of the whole object, of that very version."""
+    """The JSON patch after which all that other programs set is ours; of the whole object, of that very version.
+
+    It also marks the object: its owner is not its controller until the next apply. Should there be none (we crash),
+    the object is not as it ought to be, and is applied when somebody looks again. Owners, unlike labels, may also be
+    changed in a role that gives more than we hold.
+    """
+    metadata = found.to_dict()["metadata"]
     theirs: list[dict[str, Any]] = []
     rest: list[dict[str, Any]] = []
-    for entry in found.to_dict()["metadata"].get("managedFields", ()):
+    for entry in metadata.get("managedFields", ()):
         kept = msgspec.convert(entry, _Manager).is_kept or entry["manager"] == CONTROLLER_MANAGER
         (rest if kept else theirs).append(entry)
     ours = {
@@ -95,8 +101,10 @@ def adoption(found: Object) -> list[dict[str, Any]]:
         "fieldsType": "FieldsV1",
         "fieldsV1": _union(entry.get("fieldsV1", {}) for entry in theirs),
     }
+    marked = [{**owner, "controller": False} for owner in metadata["ownerReferences"]]
     return [
         {"op": "test", "path": "/metadata/resourceVersion", "value": found.metadata.resource_version},
+        {"op": "add", "path": "/metadata/ownerReferences", "value": marked},
         {"op": "add", "path": "/metadata/managedFields", "value": [*rest, ours]},
     ]
 

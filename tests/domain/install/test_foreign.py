@@ -67,8 +67,9 @@ def test_all_that_others_set_becomes_ours() -> None:
         entry("old-installer", "Apply", **{"f:spec": {"f:b": {"f:d": {}}}}),
         status,
     )
-    test, add = adoption(found)
+    test, mark, add = adoption(found)
     assert test == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
+    assert mark["value"] == [{**OWNED[0], "controller": False}]
     *kept, ours = add["value"]
     assert kept == [kubernetes, status]
     assert (ours["manager"], ours["operation"], ours["apiVersion"]) == ("nmstate-operator", "Apply", "apps/v1")
