@@ -45,6 +45,7 @@ def certificates(manager: Manager, settings: ControllerSettings, tls: ServerTls)
         field_manager=CONTROLLER_MANAGER,
         creates=False,
     )
+    kept.add_handler(reconciler.saw)
     controller = Controller("certificates", reconciler, clock=manager.clock)
     controller.watch(kept, lambda event: [secret])
     callers = Callers()

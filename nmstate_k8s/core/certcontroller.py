@@ -2,8 +2,9 @@
 
 * `CertificateReconciler` runs where this process leads. Each call does what the plan (`rotation`) says is due, writes
   the Secret under its resourceVersion and the bundle into every configuration, and asks to be called again in time.
-  A Secret that was deleted or garbled is written again as this process last knew it; a ring of which nothing is known
-  any more is made anew, and the CAs that configurations trust now stay trusted while servers change over.
+  A Secret that was deleted or garbled is written again as this process last knew it, from its own work or from what
+  it `saw`; a ring of which nothing is known any more is made anew, and the CAs that configurations trust now stay
+  trusted while servers change over.
 * `serve_from` loads what the Secret says into a `ServerTls`, and `Callers` tells who trusts what: in every replica,
   also in those that do not lead.
 """
@@ -83,6 +84,13 @@ class CertificateReconciler:
         self._manager = field_manager
         self._creates = creates
         self._known: Keyring | None = None
+
+    def saw(self, event: Event) -> None:
+        """A handler for an informer of the Secret, from before this process leads: it can then be healed as it was."""
+        if event.new is not None and event.key == self._secret:
+            ring = Keyring.from_data(_data(event.new), self._hosts)
+            if _usable(ring, self._client.clock.now()):
+                self._known = ring
 
     async def reconcile(self, key: Key) -> Result | None:
         """Do what is due.

@@ -224,6 +224,29 @@ async def test_a_damaged_secret_is_written_again(damage: Callable[[SmallServer],
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @virtual_time
+async def test_who_leads_next_writes_it_again_if_he_saw_it(damage: Callable[[SmallServer], None]) -> None:
+    """The newest that he saw, not what he made when he led himself before."""
+    world = World()
+    await world.look()
+    follower = world.reconciler
+    world.start()
+    world.clock.skew = timedelta(hours=51)
+    await world.look()  # another one leads, and renews the certificate
+    newest = Object.from_dict(world.server.objects[SECRET_PATH], SECRETS)
+    before = world.server.ring.to_data()
+    follower.saw(Event(None, newest))
+    damage(world.server)
+    if SECRET_PATH in world.server.objects:
+        follower.saw(Event(newest, Object.from_dict(world.server.objects[SECRET_PATH], SECRETS)))
+    world.reconciler = follower
+    with capture_logs():
+        await world.look()
+    world.check()
+    assert world.server.ring.to_data() == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@virtual_time
 async def test_a_secret_of_which_nobody_knows_is_made_anew(damage: Callable[[SmallServer], None]) -> None:
     """The CAs that callers trust stay trusted while servers change over: they may still show what they had."""
     world = World()
