@@ -152,10 +152,11 @@ class Cluster:
                 continue
             with contextlib.suppress(NotFound):
                 await self.client.delete(ENACTMENTS, each.name)
-        for name in self._nodes:
+        for pod in (await self.client.list(PODS, self.namespace)).items:  # also of nodes that are no more
             with contextlib.suppress(NotFound):
-                path = PODS.path(f"handler-{name}", self.namespace)
+                path = PODS.path(pod.name, self.namespace)
                 await self.client.request("DELETE", path, {"gracePeriodSeconds": 0})
+        for name in self._nodes:
             await self.client.delete(NODES, name)
 
     # --- Users ------------------------------------------------------------------------------------------------
