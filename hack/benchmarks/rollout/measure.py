@@ -19,7 +19,7 @@ from nmstate_k8s.api.meta import COMPONENT_LABEL, HANDLER_COMPONENT
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.kinds import NAMESPACES
-from nmstate_k8s.domain.kinds import NODE_STATES, NODES, PODS, POLICIES
+from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES, NODES, PODS, POLICIES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.processes import Child, cpu_seconds
 
@@ -30,6 +30,7 @@ AT_ONCE = 16
 FLOOR_WRITES = 2000
 PATIENCE_SECONDS = 900.0
 COUNTED = re.compile(r"^apiserver_request_total\{(.*)\} (\S+)$", re.MULTILINE)
+OPEN = re.compile(r'^apiserver_longrunning_requests\{(.*verb="WATCH".*)\} (\S+)$', re.MULTILINE)
 WRITES = {"POST", "PUT", "PATCH", "APPLY", "DELETE"}
 
 Figures = dict[str, float]
@@ -104,6 +105,11 @@ class World:
         await at_once(lambda number=number: write(number) for number in range(FLOOR_WRITES))  # type: ignore[misc]
         return FLOOR_WRITES / (time.monotonic() - begun)
 
+    async def watches(self) -> float:
+        """Watches of enactments that are open."""
+        text = (await self.client.request("GET", "/metrics", accept="text/plain")).decode()
+        return sum(float(value) for labels, value in OPEN.findall(text) if ENACTMENTS.plural in labels)
+
     async def writes(self) -> tuple[float, float]:
         """Requests so far that wrote our objects, and events."""
         text = (await self.client.request("GET", "/metrics", accept="text/plain")).decode()
@@ -136,6 +142,8 @@ async def _measured(world: World, nodes: Child, controller: Child) -> Figures:
         while not (world.folder / "ready").exists():
             assert nodes.running, nodes.log.read_text()
             await asyncio.sleep(0.1)
+        while await world.watches() < count:  # noqa: ASYNC110 - only the API server knows
+            await asyncio.sleep(0.5)
         await _apply(client, "warm-up", {"nodeSelector": {"no": "node"}}, "Ignored")
     idle = _resident(controller, "VmRSS")
     rate = await world.floor()
