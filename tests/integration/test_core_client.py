@@ -172,7 +172,9 @@ async def test_a_series_goes_on(client: Client) -> None:
         await until(lambda: not recorder._waiting)
         running.cancel()  # what is not written yet is written at the end
         await asyncio.wait({running})
-        (event,) = (await client.list(EVENTS, "default", field_selector="regarding.kind=ConfigMap,regarding.name=again")).items
+        (event,) = (
+            await client.list(EVENTS, "default", field_selector="regarding.kind=ConfigMap,regarding.name=again")
+        ).items
         series = event.to_dict().get("series", {"count": 1, "lastObservedTime": ""})
         seen.append((event.uid, series["count"], series["lastObservedTime"]))
     uids, counts, times = zip(*seen, strict=True)
