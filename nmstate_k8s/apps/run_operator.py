@@ -19,7 +19,7 @@ from nmstate_k8s.core.controller import Controller
 from nmstate_k8s.core.errors import ConfigError
 from nmstate_k8s.core.informer import Informer
 from nmstate_k8s.core.leaderelection import LeaderElection
-from nmstate_k8s.core.manager import Manager
+from nmstate_k8s.core.manager import Manager, Stage
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.core.predicates import any_of, created, deleted
 from nmstate_k8s.domain.install.foreign import managers_only
@@ -27,6 +27,7 @@ from nmstate_k8s.domain.install.kinds import ENDPOINT_SLICES
 from nmstate_k8s.domain.install.network import API_NAMESPACE, API_SERVICE_LABEL
 from nmstate_k8s.domain.install.render import installed_kinds
 from nmstate_k8s.domain.install.stack import Stack
+from nmstate_k8s.domain.install.surroundings import OPTIONAL
 from nmstate_k8s.domain.kinds import CRDS, NMSTATES, NODES
 
 
@@ -36,7 +37,11 @@ def installation(manager: Manager, settings: OperatorSettings) -> Controller:
 
     def follow(resource: Resource, namespace: str) -> Informer:
         ours = f"{APP_LABEL}={APP}"
-        informer = manager.informer(resource, namespace=namespace, label_selector=ours, trim=managers_only)
+        if resource in OPTIONAL:  # one that cannot be listed is no reason not to be ready
+            informer = Informer(manager.client, resource, namespace=namespace, label_selector=ours, trim=managers_only)
+            manager.add(informer, stage=Stage.CACHES)
+        else:
+            informer = manager.informer(resource, namespace=namespace, label_selector=ours, trim=managers_only)
         controller.watch(informer, to_stack)
         return informer
 

@@ -44,13 +44,13 @@ class Installed:
         self._follow = follow
         self._places: dict[Place, Followed] = {}
 
-    def follow(self, places: Iterable[Place]) -> bool:
-        """Follow these, too. Whether all of them are known by now."""
+    def follow(self, places: Iterable[Place]) -> frozenset[Resource]:
+        """Follow these, too. The kinds of which it is not known yet what is there."""
         wanted = tuple(places)
         for place in wanted:
             if place not in self._places:
                 self._places[place] = self._follow(*place)
-        return all(self._places[place].synced for place in wanted)
+        return frozenset(place[0] for place in wanted if not self._places[place].synced)
 
     def get(self, manifest: Manifest) -> Object | None:
         """What is there in a manifest's place."""

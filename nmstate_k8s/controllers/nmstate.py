@@ -17,6 +17,7 @@ from __future__ import annotations
 
 __all__ = [
     "LIST_SECONDS",
+    "OPTIONAL_SECONDS",
     "STACK",
     "Cluster",
     "NMStateReconciler",
@@ -28,7 +29,7 @@ __all__ = [
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -60,7 +61,10 @@ STACK: Final = Key("", "stack")
 """The one key: whatever happened, the whole installation is looked at."""
 
 LIST_SECONDS: Final = 0.5
-"""How soon it is looked again at a kind that has come to be served, whose first list is under way."""
+"""How soon it is looked again at a kind whose first list is under way."""
+OPTIONAL_SECONDS: Final = 3.0
+"""The same of a kind that only some clusters have: the rest of the installation does not wait for it. It may never be
+listed, where the cluster has it in another version."""
 
 _PASSING = (
     Conflict,
@@ -135,8 +139,10 @@ class NMStateReconciler:
             nmstate = await self._report(nmstate, NMStatePhase.DEPLOYING, "Applying all objects")
         stack = Stack.of(nmstate, nmstate.view(NMState).spec, self._settings)
         around = self._cluster.surroundings()
-        if not self._installed.follow(installed_kinds(stack, around)):
+        unknown = self._installed.follow(installed_kinds(stack, around))
+        if not unknown <= set(OPTIONAL):
             return Result(requeue_after=LIST_SECONDS)
+        around = replace(around, served=around.served - unknown)
         manifests = render(stack, around)
         if leaving := [str(one) for one in manifests if self._belongs_to_another(one, nmstate)]:
             going = f"Waiting until {len(leaving)} objects of an earlier NMState are gone, {leaving[-1]} among them"
@@ -147,7 +153,7 @@ class NMStateReconciler:
                 (manifest, await self._installer.ensure(manifest, self._installed.get(manifest)))
                 for manifest in manifests
             ]
-            for resource, found in tuple(self._installed.surplus(manifests, nmstate)):
+            for resource, found in () if unknown else tuple(self._installed.surplus(manifests, nmstate)):
                 await self._installer.remove(resource, found)
         except _PASSING:
             raise
@@ -156,7 +162,7 @@ class NMStateReconciler:
             raise
         waiting = not_available(objects)
         await self._report(nmstate, NMStatePhase.DEPLOYING if waiting else NMStatePhase.AVAILABLE, "; ".join(waiting))
-        return None
+        return Result(requeue_after=OPTIONAL_SECONDS) if unknown else None
 
     async def _remove(self, extra: Object, keeper: Object | None) -> None:
         """Delete an NMState that came after another one."""

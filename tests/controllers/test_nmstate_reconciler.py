@@ -13,6 +13,7 @@ from nmstate_k8s.api.nmstate import NMState
 from nmstate_k8s.controllers.installed import Installed
 from nmstate_k8s.controllers.nmstate import (
     LIST_SECONDS,
+    OPTIONAL_SECONDS,
     STACK,
     Cluster,
     NMStateReconciler,
@@ -26,7 +27,9 @@ from nmstate_k8s.core.errors import ApiError, Forbidden, Invalid, NotFound, Unav
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.core.objects import Key, Object, Resource
 from nmstate_k8s.core.store import MutableStore
+from nmstate_k8s.domain.install.kinds import SERVICE_MONITORS
 from nmstate_k8s.domain.install.stack import InstallSettings
+from nmstate_k8s.domain.install.surroundings import crd_name
 from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS, NMSTATES, NODES
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -119,6 +122,8 @@ class World:
         self.nmstates = MutableStore()
         self.definitions = MutableStore()
         self.endpoints = MutableStore()
+        self.unlisted: set[Resource] = set()
+        """Kinds of which there is no list when they begin to be followed."""
         self.installed: dict[tuple[Resource, str], Kind] = {}
         self.reconciler = NMStateReconciler(
             self.server,  # type: ignore[arg-type]
@@ -133,6 +138,7 @@ class World:
     def follow(self, resource: Resource, namespace: str) -> Kind:
         """What an informer would do: the list of what is there."""
         kind = self.installed[resource, namespace] = Kind()
+        kind.synced = resource not in self.unlisted
         self._list(resource, namespace)
         return kind
 
@@ -286,6 +292,26 @@ async def test_a_kind_that_is_not_listed_yet_is_waited_for() -> None:
     del world.server.objects[DAEMONSETS, Key("nmstate", "nmstate-handler")]
     assert await world.reconcile() == Result(requeue_after=LIST_SECONDS)
     assert world.server.writes == []
+
+
+@pytest.mark.asyncio
+async def test_a_kind_of_some_clusters_holds_nothing_up() -> None:
+    """Served, but not in the version that we know: all else is installed, and nothing taken for superfluous."""
+    world = World()
+    world.add("nmstate")
+    world.unlisted.add(SERVICE_MONITORS)
+    world.definitions.put(Object.from_dict({"metadata": {"name": crd_name(SERVICE_MONITORS)}}, CRDS))
+    await world.reconcile()
+    assert "DaemonSet nmstate/nmstate-handler" in world.server.writes
+    owners = [{"apiVersion": "nmstate.io/v1", "kind": "NMState", "name": "nmstate", "uid": "nmstate"}]
+    metadata = {"name": "needs-that-kind", "namespace": "nmstate", "uid": "1", "ownerReferences": owners}
+    world.server.objects[DEPLOYMENTS, Key("nmstate", "needs-that-kind")] = {"metadata": metadata}
+    assert await world.reconcile() == Result(requeue_after=OPTIONAL_SECONDS)
+    assert world.server.writes == []
+
+    world.installed[SERVICE_MONITORS, "nmstate"].synced = True
+    assert await world.reconcile() is None
+    assert world.server.writes == ["ServiceMonitor nmstate/nmstate-monitor", "delete needs-that-kind"]
 
 
 @pytest.mark.asyncio

@@ -15,9 +15,20 @@ from nmstate_k8s.core.errors import NotFound
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.domain.install.kinds import CONSOLE_PLUGINS, SECURITY_CONTEXT_CONSTRAINTS, SERVICE_MONITORS
 from nmstate_k8s.domain.install.surroundings import crd_name
-from nmstate_k8s.domain.kinds import CRDS, DEPLOYMENTS
+from nmstate_k8s.domain.kinds import CRDS, DEPLOYMENTS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
-from tests.integration.installkit import SETTINGS, apply_install_yaml, create_nmstate, eventually, in_phase, operator
+from tests.integration.installkit import (
+    SETTINGS,
+    apply_install_yaml,
+    collect_garbage,
+    create_nmstate,
+    eventually,
+    in_phase,
+    live,
+    manifests,
+    operator,
+    pods_run,
+)
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
 
@@ -57,6 +68,25 @@ async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
     """The administrator."""
     async with Client(plane.config) as client:
         yield client
+
+
+async def test_a_kind_in_another_version_holds_nothing_up(plane: ControlPlane, admin: Client) -> None:
+    """A cluster that serves a kind of these otherwise than we know it: all else is installed."""
+    other = definition(CONSOLE_PLUGINS)
+    other["spec"]["versions"][0]["name"] = "v1alpha1"
+    await admin.apply(CRDS, other, field_manager="test")
+    async with operator(plane, admin, WITH_PLUGIN):
+        nmstate = await create_nmstate(admin)
+        await eventually(lambda: admin.get(DEPLOYMENTS, "nmstate-webhook", "nmstate"))
+        for manifest in manifests(nmstate):
+            await eventually(lambda one=manifest: live(admin, one))  # type: ignore[misc]
+        await pods_run(admin)
+        await in_phase(admin, NMStatePhase.AVAILABLE)
+        with pytest.raises(NotFound):
+            await admin.get(DEPLOYMENTS, "nmstate-console-plugin", "nmstate")
+    await admin.delete(CRDS, crd_name(CONSOLE_PLUGINS))
+    await admin.delete(NMSTATES, "nmstate")
+    await collect_garbage(admin, nmstate)
 
 
 async def test_what_comes_to_be_served_is_installed_and_healed(plane: ControlPlane, admin: Client) -> None:
