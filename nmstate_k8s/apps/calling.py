@@ -1,4 +1,4 @@
-"""How the controller is called: its certificate, kept by the leader, and the webhooks, served by every replica."""
+"""How the controller is called: its certificate, kept by the leader if it can, and the webhooks of every replica."""
 
 from __future__ import annotations
 
@@ -36,24 +36,26 @@ def certificates(manager: Manager, settings: ControllerSettings, tls: ServerTls)
     kept.add_handler(serve_from(secret, tls))
     kept.add_handler(CERTIFICATE_METRICS.handler(hosts, settings.durations))
     kinds = (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS)
+    callers = Callers()
     reconciler = CertificateReconciler(
-        manager.leader_client,
+        manager.client,  # not the leader's: each write is one that holds whoever makes it
         secret,
         hosts=hosts,
         configurations=[(kind, name) for kind in kinds],
         durations=lambda: settings.durations,
         field_manager=CONTROLLER_MANAGER,
         creates=False,
+        leads=lambda: manager.leads,
+        callers=callers,
     )
     kept.add_handler(reconciler.saw)
     controller = Controller("certificates", reconciler, clock=manager.clock)
     controller.watch(kept, lambda event: [secret])
-    callers = Callers()
     for kind in kinds:
         informer = manager.informer(kind, field_selector=f"metadata.name={name}")
         callers.follow(informer, name)
         controller.watch(informer, lambda event: [secret])
-    manager.add(controller, leader_only=True)
+    manager.add(controller)
     return callers
 
 

@@ -1,7 +1,9 @@
 """Keeps a server's certificates fresh: in a Secret, in the webhook configurations that call it, in the server.
 
-* `CertificateReconciler` runs where this process leads. Each call does what the plan (`rotation`) says is due, writes
+* `CertificateReconciler` works where this process leads. Each call does what the plan (`rotation`) says is due, writes
   the Secret under its resourceVersion and the bundle into every configuration, and asks to be called again in time.
+* Where nobody can be called for a while, whoever sees it does the leader's work: the leader may be of a version that
+  knows nothing of it, and is replaced only when its successor is ready, which waits for a certificate.
   A Secret that was deleted or garbled is written again as this process last knew it, from its own work or from what
   it `saw`; a ring of which nothing is known any more is made anew, and the CAs that configurations trust now stay
   trusted while servers change over.
@@ -10,7 +12,7 @@
 """
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,6 +30,7 @@ from nmstate_k8s.core.store import Store
 from nmstate_k8s.core.tls import ServerTls
 
 __all__ = [
+    "LEADERS_TURN",
     "SECRETS",
     "Callers",
     "CertificateReconciler",
@@ -38,6 +41,8 @@ SECRETS: Final = Resource("", "v1", "secrets", "Secret", namespaced=True)
 LOOK_AGAIN: Final = 3600.0
 """Seconds: at the latest, whatever the plan says; a wall clock may be set meanwhile."""
 MAX_STEPS: Final = 10
+LEADERS_TURN: Final = 10.0
+"""Seconds that the leader has for what others see missing."""
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
@@ -59,7 +64,7 @@ class _Configuration(msgspec.Struct):
 
 
 class CertificateReconciler:
-    """The leader's. Call it for any change of the Secret or a configuration; the key does not matter."""
+    """Call it for any change of the Secret or a configuration, in every process; the key does not matter."""
 
     def __init__(
         self,
@@ -71,10 +76,12 @@ class CertificateReconciler:
         durations: Callable[[], Durations] = Durations,
         field_manager: str = "certificates",
         creates: bool = True,
+        leads: Callable[[], bool] = lambda: True,
+        callers: Callable[[], Mapping[str, bytes]] = dict,
     ) -> None:
         """`configurations`: kind and name; one that is not there (yet) is nobody who calls. `creates`: whether the
         Secret is ours to create. If it is not, a missing one is waited for: the right to create Secrets is the right
-        to get a token of any account of the namespace.
+        to get a token of any account of the namespace. `leads`: whether this process does; `callers`: who trusts what.
         """
         self._client = client
         self._secret = secret
@@ -83,20 +90,30 @@ class CertificateReconciler:
         self._durations = durations
         self._manager = field_manager
         self._creates = creates
+        self._leads = leads
+        self._callers = callers
         self._known: Keyring | None = None
+        self._served = False
+        """Whether the Secret, as it was last seen, has what can be served."""
+        self._missing_since: float | None = None
 
     def saw(self, event: Event) -> None:
         """A handler for an informer of the Secret, from before this process leads: it can then be healed as it was."""
-        if event.new is not None and event.key == self._secret:
+        if event.key != self._secret:
+            return
+        self._served = False
+        if event.new is not None:
             ring = Keyring.from_data(_data(event.new), self._hosts)
             if _usable(ring, self._client.clock.now()):
-                self._known = ring
+                self._known, self._served = ring, True
 
     async def reconcile(self, key: Key) -> Result | None:
         """Do what is due.
 
-        :raises ApiError: if the server refuses (Conflict: another leader was faster): it is tried again.
+        :raises ApiError: if the server refuses (Conflict: another process was faster): it is tried again.
         """
+        if not self._leads() and (seconds := self._others_turn()):
+            return Result(requeue_after=seconds)
         found = await self._read()
         if found is None and not self._creates:
             log.info("the Secret of certificates is not there yet", secret=str(self._secret))
@@ -118,6 +135,19 @@ class CertificateReconciler:
             found = await self._write(found, ring)
             injected = await self._inject(ring)
         return Result(requeue_after=0.1)
+
+    def _others_turn(self) -> float:
+        """For how many seconds the leader is waited for; 0: no longer."""
+        if self._served and all(self._callers().values()):
+            self._missing_since = None
+            return LEADERS_TURN
+        now = self._client.clock.monotonic()
+        if self._missing_since is None:
+            self._missing_since = now
+        left = self._missing_since + LEADERS_TURN - now
+        if left <= 0:
+            log.warning("the leader keeps no certificates, doing it in its place", secret=str(self._secret))
+        return max(left, 0.0)
 
     async def _read(self) -> Object | None:
         try:

@@ -102,6 +102,11 @@ class Manager:
         """The client for what only a leader may write: its writes are refused when others may lead."""
         return self.client if self._election is None else self.client.fenced(self._election.fence)
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process leads; always, where there is no election."""
+        return self._election is None or self._election.is_leader
+
     def informer(
         self,
         resource: Resource,

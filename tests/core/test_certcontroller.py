@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from nmstate_k8s.core.admission import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from nmstate_k8s.core.certcontroller import (
+    LEADERS_TURN,
     SECRETS,
     CertificateReconciler,
     serve_from,
@@ -123,14 +124,16 @@ class World:
         self.durations = durations
         self.start()
 
-    def start(self) -> None:
-        """A process that leads from now on and knows nothing."""
+    def start(self, *, leads: bool = True) -> None:
+        """A process that knows nothing; it leads from now on, or another one does."""
         self.reconciler = CertificateReconciler(
             self.client,
             SECRET,
             hosts=[HOST],
             configurations=[(MUTATING_WEBHOOKS, "hooks"), (VALIDATING_WEBHOOKS, "hooks")],
             durations=lambda: self.durations,
+            leads=lambda: leads,
+            callers=lambda: {name: base64.b64decode(name) for name in self.server.bundles},
         )
 
     async def look(self) -> float:
@@ -243,6 +246,41 @@ async def test_who_leads_next_writes_it_again_if_he_saw_it(damage: Callable[[Sma
         await world.look()
     world.check()
     assert world.server.ring.to_data() == before
+
+
+@virtual_time
+async def test_another_one_does_what_the_leader_does_not_know_of() -> None:
+    """One of an older version leads until its successor is ready: after its turn somebody else acts, and once."""
+    world = World()
+    world.start(leads=False)
+    assert await world.look() == LEADERS_TURN
+    await asyncio.sleep(LEADERS_TURN - 1)
+    assert await world.look() == pytest.approx(1)
+    assert not world.server.requests
+    await asyncio.sleep(1)
+    with capture_logs() as logs:
+        await world.look()
+    assert "the leader keeps no certificates, doing it in its place" in [each["event"] for each in logs]
+    world.check()
+    world.reconciler.saw(Event(None, Object.from_dict(world.server.objects[SECRET_PATH], SECRETS)))
+    asked = len(world.server.requests)
+    assert await world.look() == LEADERS_TURN
+    assert len(world.server.requests) == asked, "where all is well nothing is asked for"
+
+
+@virtual_time
+async def test_a_webhook_that_trusts_nobody_is_the_leaders_first() -> None:
+    """The operator makes it again without a bundle; who leads has it in its hands, and others wait their turn."""
+    world = World()
+    await world.look()
+    world.start(leads=False)
+    world.reconciler.saw(Event(None, Object.from_dict(world.server.objects[SECRET_PATH], SECRETS)))
+    world.server.configure("one", "two")
+    assert await world.look() == LEADERS_TURN
+    await asyncio.sleep(LEADERS_TURN)
+    with capture_logs():
+        await world.look()
+    world.check()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
