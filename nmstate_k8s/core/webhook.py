@@ -44,7 +44,7 @@ __all__ = ["Webhook", "WebhookHandler", "WebhookServer"]
 
 MAX_BODY: Final = 7 * 1024 * 1024
 """An update brings an object twice; the API server takes 3 MiB of one."""
-LINGER_SECONDS: Final = 0.5
+LINGER_SECONDS: Final = 3.0
 """How long the rest of a body that was refused is thrown away, so that the refusal reaches who sends it."""
 
 WebhookHandler = Callable[[AdmissionRequest], Awaitable[Decision]]

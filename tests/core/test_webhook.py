@@ -276,9 +276,12 @@ async def test_memory_is_bounded() -> None:
             async with asyncio.timeout(60):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
                 first = f"POST /check HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n{head}\r\n\r\n"
-                answer = await Caller(reader, writer).say(first.encode() + body)
-                writer.transport.abort()
-            return answer.status
+                try:
+                    return (await Caller(reader, writer).say(first.encode() + body)).status
+                except (OSError, EOFError):
+                    return 0  # who goes on sending for seconds after the refusal is cut off
+                finally:
+                    writer.transport.abort()
 
         large = b" " * (12 << 20)
         chunks = b"C00000\r\n" + large + b"\r\n"
@@ -288,7 +291,7 @@ async def test_memory_is_bounded() -> None:
             *(send("Transfer-Encoding: chunked", chunks) for _ in range(6)),
             *(send(f"Content-Length: {len(fair)}", fair) for _ in range(10)),
         )
-        assert set(statuses[:12]) <= {413, 408, 503}
+        assert set(statuses[:12]) <= {0, 413, 408, 503}
         grown = await asyncio.to_thread(peak_rss, process.pid) - before
         assert grown < 64 << 20, f"{grown >> 20} MiB more, for 200 MiB that came"
     finally:

@@ -18,6 +18,8 @@ from nmstate_k8s.core.tls import ServerTls
 from nmstate_k8s.core.webhook import Webhook, WebhookServer
 
 HOST = "hook.things.svc"
+PIECE = 1 << 18
+"""Bytes; who sends a large body looks for an answer in between."""
 
 
 def ring_of(hosts: Sequence[str] = (HOST,), now: datetime | None = None) -> Keyring:
@@ -70,14 +72,18 @@ class Caller:
 
     async def say(self, data: bytes) -> Answer:
         """Bytes, and the answer to them, which may come before all of them were taken."""
-        self.writer.write(data)
-        sending = asyncio.ensure_future(self.writer.drain())
+        sending = asyncio.ensure_future(self._send(data))
         try:
             return await self.answer()
         finally:
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await sending
+
+    async def _send(self, data: bytes) -> None:
+        for at in range(0, len(data), PIECE):
+            self.writer.write(data[at : at + PIECE])
+            await self.writer.drain()
 
     async def answer(self) -> Answer:
         """The next answer."""
