@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 from hypothesis import HealthCheck, settings
 
 from nmstate_k8s.core.client import Client
@@ -18,6 +19,14 @@ ROOT = Path(__file__).parent.parent
 # A property holds on a busy machine, too.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-speed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tracebacks_are_plain() -> None:
+    """With all local variables one takes up to a second of the loop, and when a client dies, all its parts log one."""
+    *others, _ = structlog.get_config()["processors"]
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, renderer])
 
 
 @pytest.fixture(scope="session", autouse=True)
