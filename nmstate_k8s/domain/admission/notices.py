@@ -9,6 +9,7 @@ from typing import Any
 
 from nmstate_k8s.domain.admission.known import KnownNode
 from nmstate_k8s.domain.desired.explain_mistakes import INTERFACE_KEYS
+from nmstate_k8s.domain.desired.madeup import CARDS
 from nmstate_k8s.domain.desired.members import interfaces_of, ports_of
 from nmstate_k8s.domain.desired.paths import DESIRED, field_text
 from nmstate_k8s.domain.desired.references import is_reference
@@ -101,18 +102,18 @@ def _unheard_of(desired: Any) -> Iterator[str]:
 
 def leftovers(name: str, desired: Any) -> Iterator[str]:
     """What stays on the nodes when the policy is deleted."""
-    kept = [
-        str(entry.get("name"))
+    up = [
+        entry
         for entry in interfaces_of(desired)
         if entry.get("state", "up") == "up" and not is_reference(entry.get("name"))
     ]
+    kept = [str(entry.get("name")) for entry in up]
     also = [words for section, words in _SECTIONS if isinstance(desired, Mapping) and desired.get(section)]
     parts = [*([f"interfaces {some(kept, MAX_SHOWN)}"] if kept else []), *also]
     if parts:
-        yield (
-            f"the nodes keep what policy {name} set: {', '.join(parts)}. To take interfaces away, apply them with "
-            "`state: absent` first"
-        )
+        told = f"the nodes keep what policy {name} set: {', '.join(parts)}"
+        made = any(entry.get("type") not in CARDS for entry in up)
+        yield told + (". To take away what it made, apply it with `state: absent` first" if made else "")
 
 
 _SECTIONS = (

@@ -11,15 +11,16 @@ from typing import Any
 
 from nmstate_k8s.domain.desired.members import interfaces_of, ports_of
 
-__all__ = ["made_up_node"]
+__all__ = ["CARDS", "made_up_node"]
 
-_CARDS = frozenset({None, "ethernet", "infiniband", "loopback", "unknown", "veth"})
+CARDS = frozenset({None, "ethernet", "infiniband", "loopback", "unknown", "veth"})
+"""Types of what a policy finds on a node; those of all others it makes. None: the type is not said."""
 _BASED = ("vlan", "vxlan", "mac-vlan", "mac-vtap", "ipvlan", "macsec", "infiniband")
 
 
 def made_up_node(desired: Any) -> dict[str, Any]:
     """Its state."""
-    made = {entry.get("name") for entry in interfaces_of(desired) if entry.get("type") not in _CARDS}
+    made = {entry.get("name") for entry in interfaces_of(desired) if entry.get("type") not in CARDS}
     cards = dict.fromkeys(name for name in _named(desired) if isinstance(name, str) and name and name not in made)
     bridges = dict.fromkeys(name for name in _mapped(desired) if isinstance(name, str) and name not in made)
     return {
@@ -32,7 +33,7 @@ def made_up_node(desired: Any) -> dict[str, Any]:
 
 def _named(desired: Any) -> Iterator[Any]:
     for entry in interfaces_of(desired):
-        if entry.get("type") in _CARDS:
+        if entry.get("type") in CARDS:
             yield entry.get("name")
         yield entry.get("copy-mac-from")
         yield from ports_of(entry)

@@ -194,6 +194,9 @@ def test_a_deletion_tells_what_it_leaves() -> None:
 
     (warning,) = deleted({**bond("eth1"), "dns-resolver": {"config": {"server": ["192.0.2.1"]}}})
     assert warning.startswith("the nodes keep what policy storage set: interfaces bond0, DNS. ")
+    assert warning.endswith("apply it with `state: absent` first")
+    (card,) = deleted({"interfaces": [{"name": "eth1", "type": "ethernet", "mtu": 9000}]})
+    assert "absent" not in card, "nobody should take the node's card away"
     assert deleted({"interfaces": [{"name": "bond0", "state": "absent"}]}) == ()
     assert deleted(None) == ()
 
