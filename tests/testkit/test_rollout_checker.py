@@ -222,6 +222,7 @@ def test_a_node_that_begins_before_its_step_is_found() -> None:
     story.at += 10
     story.enactment("a", admitted=1)
     story.enactment("b", admitted=1)
+    story.at += 10
     story.enactment("b", admitted=1, what="DELETED")
     story.enactment("a", "Available", admitted=1)
     story.at += 100
@@ -235,6 +236,17 @@ def test_a_node_that_begins_before_its_step_is_found() -> None:
     story.at += 10
     story.enactment("d", admitted=1)
     assert story.broken == ["steps", "steps", "steps"]
+
+
+def test_a_node_may_begin_for_one_whose_enactment_goes() -> None:
+    """Its handler is gone, which only the controller sees; the deletion comes a moment later."""
+    story = Story("a", "b", maxUnavailable="100%", rollout=STEPS)
+    story.at += 10
+    story.enactment("a", admitted=1)
+    story.enactment("b", admitted=1)
+    assert story.broken == ["steps"]
+    story.enactment("a", admitted=1, what="DELETED")
+    assert story.broken == []
 
 
 @pytest.mark.parametrize("verb", ["pause", "abort"])

@@ -90,6 +90,8 @@ class Checker:
         self.available_since: dict[str, float] = {}
         """By the enactment's uid, if it is Available in the generation that it reports."""
         self._ceased: list[_Ceased] = []
+        self._doubtful: list[tuple[float, set[str], Violation]] = []
+        """Violations that are none if one of these enactments (by uid) goes soon: its node had no handler any more."""
         self._version = 0
 
     # --- What happens -----------------------------------------------------------------------------------------
@@ -139,6 +141,7 @@ class Checker:
         self._date(before, None if gone else new, at)
         if gone:
             of_policy.pop(new.name, None)
+            self._acquit(new.uid, at)
             return
         of_policy[new.name] = new
         if not judge:
@@ -211,6 +214,7 @@ class Checker:
         )
         if begun > most:
             self._broken("steps", f"{new.name} was admitted to {generation} as number {begun}, {most} may have begun")
+            self._doubtful.append((at, {each.uid for each in sure if each is not new}, self.violations[-1]))
 
     def _among_others(self, new: SeenEnactment, at: float) -> None:
         busy = {each.node for of_policy in self.enactments.values() for each in of_policy.values() if each.at_work}
@@ -281,6 +285,11 @@ class Checker:
             return
         if len(failed) < least and (uid, generation) not in self._told_to_abort:
             self._broken("aborted only with cause", f"{new.name}: {len(failed)} failed, {least} may be unavailable")
+
+    def _acquit(self, uid: str, at: float) -> None:
+        for since, uids, violation in self._doubtful:
+            if uid in uids and at - since <= self.lag and violation in self.violations:
+                self.violations.remove(violation)
 
     # --- Small things -----------------------------------------------------------------------------------------
 

@@ -28,16 +28,16 @@ class Replica:
     def __init__(self, server: ApiModel, name: str, random: Random, *, skewed: bool) -> None:
         self._skewed = skewed
         self._server, self._name, self._random = server, name, random
-        self._life = 0
+        self.life = 0
         self._task: asyncio.Task[None] | None = None
         self._manager: Manager | None = None
         self.link: Link | None = None
 
     def start(self) -> None:
         """A process with a name of its own, as a pod has."""
-        self._life += 1
+        self.life += 1
         link = self.link = Link(self._server, self._random, lag=self._random.choice((0.05, 0.5, 2.0)))
-        self._task = asyncio.create_task(self._run(link, f"{self._name}-{self._life}"))
+        self._task = asyncio.create_task(self._run(link, f"{self._name}-{self.life}"))
 
     async def _run(self, link: Link, identity: str) -> None:
         settings = ControllerSettings(NAMESPACE, identity, health_address="", log_level="info", node="n0")

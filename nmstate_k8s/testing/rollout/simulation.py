@@ -223,7 +223,10 @@ class Simulation:
     async def delete_lease(self) -> None:
         """Where all controllers knew that there is one; none starts meanwhile."""
         place = Place("leases", NAMESPACE, LEASE)
-        if all(each.alive for each in self.replicas) and place.key in self.server.objects:
+        lives = [each.life for each in self.replicas]
+        await asyncio.sleep(10)
+        same = lives == [each.life for each in self.replicas] and all(each.alive for each in self.replicas)
+        if same and place.key in self.server.objects:
             self.server.delete(place)
             await asyncio.sleep(35)
 
