@@ -285,6 +285,7 @@ class Checker:
             return
         if len(failed) < least and (uid, generation) not in self._told_to_abort:
             self._broken("aborted only with cause", f"{new.name}: {len(failed)} failed, {least} may be unavailable")
+            self._doubtful.append((at, {each.uid for each in own if each is not new}, self.violations[-1]))
 
     def _acquit(self, uid: str, at: float) -> None:
         for since, uids, violation in self._doubtful:
