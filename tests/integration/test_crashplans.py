@@ -6,7 +6,7 @@ Here some points of one scenario each (CRASHPLAN_TURN=N chooses others); `hack/c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
@@ -17,7 +17,6 @@ from nmstate_k8s.testing.crashpoints import Point
 from nmstate_k8s.testing.crashprocess import by_kill
 from tests.integration import crashoperator, crashpolicies
 from tests.integration.crashthings import Wish
-from tests.integration.installkit import apply_install_yaml
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
 
@@ -25,14 +24,6 @@ TURN: Final = int(os.environ.get("CRASHPLAN_TURN") or 0)
 """Which scenario, and which of its points: another turn, others."""
 POINTS: Final = 4
 """Of a scenario, spread over all of it."""
-
-
-@pytest.fixture(scope="module")
-def operators_plane() -> Iterator[ControlPlane]:
-    """An API server with install.yaml applied, as a user would."""
-    with ControlPlane.start() as started:
-        apply_install_yaml(started)
-        yield started
 
 
 def some(points: Sequence[Point]) -> list[Point]:
@@ -91,10 +82,10 @@ async def test_the_controller_comes_to_the_same_end(control_plane: ControlPlane,
 
 
 @pytest.mark.parametrize("life", [in_process, by_kill])
-async def test_the_operator_comes_to_the_same_end(operators_plane: ControlPlane, life: Life) -> None:
+async def test_the_operator_comes_to_the_same_end(plane: ControlPlane, life: Life) -> None:
     """The installation, and what others do to it."""
-    scenario = _turn(crashoperator.scenarios(operators_plane))
-    plan = await CrashPlan.record(scenario, operators_plane.config)
+    scenario = _turn(crashoperator.scenarios(plane))
+    plan = await CrashPlan.record(scenario, plane.config)
     await strike(plan, life)
 
 

@@ -7,11 +7,9 @@ that those would write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
-import pytest_asyncio
 
 from nmstate_k8s.api.conditions import NMStatePhase
 from nmstate_k8s.api.nmstate import NMState
@@ -22,7 +20,6 @@ from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from tests.integration.installkit import (
     SETTINGS,
-    apply_install_yaml,
     collect_garbage,
     create_nmstate,
     eventually,
@@ -34,24 +31,6 @@ from tests.integration.installkit import (
 )
 
 pytestmark = pytest.mark.apiserver
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server with install.yaml applied, as a user would."""
-    with ControlPlane.start() as started:
-        apply_install_yaml(started)
-        yield started
-
-
-@pytest_asyncio.fixture
-async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
-    """The administrator; what he leaves behind is removed."""
-    async with Client(plane.config) as client:
-        yield client
-        for left in (await client.list(NMSTATES)).items:
-            await client.delete(NMSTATES, left.name)
-            await collect_garbage(client, left)
 
 
 @pytest.mark.asyncio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -15,7 +15,7 @@ from nmstate_k8s.domain.install.grants import EVERYWHERE
 from nmstate_k8s.domain.install.kinds import SERVICE_ACCOUNTS
 from nmstate_k8s.domain.kinds import NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane, find_binary
-from tests.integration.installkit import ROOT, account_token, apply_install_yaml, manifests
+from tests.integration.installkit import ROOT, account_token, manifests
 
 pytestmark = pytest.mark.apiserver
 
@@ -24,14 +24,6 @@ ACCOUNTS = sorted(path.stem for path in GOLDEN.glob("*.txt"))
 NAMESPACES = ("nmstate", "default", "kube-system")
 Grant = tuple[str, str, str]
 """Kind, name (empty: all) and verb."""
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server with install.yaml applied, as a user would."""
-    with ControlPlane.start() as started:
-        apply_install_yaml(started)
-        yield started
 
 
 @pytest_asyncio.fixture

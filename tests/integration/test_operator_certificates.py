@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -14,18 +14,10 @@ from nmstate_k8s.core.client import Client
 from nmstate_k8s.domain.install.kinds import SERVICES
 from nmstate_k8s.domain.kinds import NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
-from tests.integration.installkit import apply_install_yaml, create_nmstate, eventually, operator
+from tests.integration.installkit import create_nmstate, eventually, operator
 from tests.integration.webhookstack import SECRET, Site
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.apiserver]
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server with install.yaml applied, as a user would."""
-    with ControlPlane.start() as started:
-        apply_install_yaml(started)
-        yield started
 
 
 @pytest_asyncio.fixture

@@ -5,11 +5,9 @@ Every object that is installed, of every kind: deleted; each of the fields that 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from nmstate_k8s.api.conditions import NMStatePhase
 from nmstate_k8s.core.client import Client
@@ -17,11 +15,9 @@ from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.drift import holds
 from nmstate_k8s.domain.install.kinds import NAMESPACES
 from nmstate_k8s.domain.install.stack import Manifest
-from nmstate_k8s.domain.kinds import CRDS, NMSTATES
+from nmstate_k8s.domain.kinds import CRDS
 from nmstate_k8s.testing.apiserver import ControlPlane
 from tests.integration.installkit import (
-    apply_install_yaml,
-    collect_garbage,
     create_nmstate,
     eventually,
     in_phase,
@@ -77,24 +73,6 @@ TAKEN: dict[str, Any] = {
     "PodDisruptionBudget": {"spec": {"maxUnavailable": None, "minAvailable": 1}},
     "DaemonSet": {"spec": {"template": {"spec": {"priorityClassName": None, "tolerations": None}}}},
 }
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server with install.yaml applied, as a user would."""
-    with ControlPlane.start() as started:
-        apply_install_yaml(started)
-        yield started
-
-
-@pytest_asyncio.fixture
-async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
-    """The administrator; what he leaves behind is removed."""
-    async with Client(plane.config) as client:
-        yield client
-        for left in (await client.list(NMSTATES)).items:
-            await client.delete(NMSTATES, left.name)
-            await collect_garbage(client, left)
 
 
 async def installed(admin: Client) -> tuple[Manifest, ...]:

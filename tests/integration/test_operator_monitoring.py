@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,8 +18,6 @@ from nmstate_k8s.domain.install.surroundings import crd_name
 from nmstate_k8s.domain.kinds import CRDS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from tests.integration.installkit import (
-    apply_install_yaml,
-    collect_garbage,
     create_nmstate,
     eventually,
     in_phase,
@@ -32,24 +30,12 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
 NAME, NAMESPACE = "nmstate-monitor", "nmstate"
 
 
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server with install.yaml applied, as a user would."""
-    with ControlPlane.start() as started:
-        apply_install_yaml(started)
-        yield started
-
-
-@pytest_asyncio.fixture
-async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
-    """The administrator; what he leaves behind is removed."""
-    async with Client(plane.config) as client:
-        yield client
-        for left in (await client.list(NMSTATES)).items:
-            await client.delete(NMSTATES, left.name)
-            await collect_garbage(client, left)
-        for kind in (SERVICE_MONITORS, PROMETHEUS_RULES):
-            await undefine(client, kind)
+@pytest_asyncio.fixture(autouse=True)
+async def kinds_go(admin: Client) -> AsyncIterator[None]:
+    """Each test defines the kinds that it is about."""
+    yield
+    for kind in (SERVICE_MONITORS, PROMETHEUS_RULES):
+        await undefine(admin, kind)
 
 
 async def define(admin: Client, kind: Resource) -> None:
@@ -63,11 +49,16 @@ async def define(admin: Client, kind: Resource) -> None:
 
 
 async def undefine(admin: Client, kind: Resource) -> None:
-    """As its removal does."""
-    try:
-        await admin.delete(CRDS, crd_name(kind))
-    except NotFound:
-        return
+    """As its removal does; whoever defines it again must not meet one that is on its way out."""
+
+    async def gone() -> bool | None:
+        try:
+            await admin.delete(CRDS, crd_name(kind))
+        except NotFound:
+            return True
+        return None
+
+    await eventually(gone)
 
 
 async def installed(admin: Client, kind: Resource) -> Object:

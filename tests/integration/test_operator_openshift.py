@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from nmstate_k8s.api.conditions import NMStatePhase
 from nmstate_k8s.core.client import Client
@@ -19,7 +17,6 @@ from nmstate_k8s.domain.kinds import CRDS, DEPLOYMENTS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from tests.integration.installkit import (
     SETTINGS,
-    apply_install_yaml,
     collect_garbage,
     create_nmstate,
     eventually,
@@ -53,21 +50,6 @@ def definition(resource: Resource) -> dict[str, Any]:
             ],
         },
     }
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """An API server with install.yaml applied, as a user would."""
-    with ControlPlane.start() as started:
-        apply_install_yaml(started)
-        yield started
-
-
-@pytest_asyncio.fixture
-async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
-    """The administrator."""
-    async with Client(plane.config) as client:
-        yield client
 
 
 async def test_a_kind_in_another_version_holds_nothing_up(plane: ControlPlane, admin: Client) -> None:
