@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Budget", "Pause", "Rollout", "RolloutStatus", "Step"]
+__all__ = ["POLICY_PAUSES", "Budget", "Pause", "Rollout", "RolloutStatus", "Step"]
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -12,6 +12,10 @@ from nmstate_k8s.api.model import Model
 from nmstate_k8s.api.schema import IntOrString, describe, rule
 
 _DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+
+
+POLICY_PAUSES: Final = frozenset({"PausedAtStep", "RolloutPaused"})
+"""Reasons of a policy that progresses and stands still because it is told to."""
 
 
 class Pause(Model, frozen=True):

@@ -22,10 +22,12 @@ from nmstate_k8s.api.conditions import (
     POLICY_TYPES,
     Condition,
     EnactmentPhase,
+    PolicyPhase,
     enactment_phase,
     nmstate_phase,
     policy_phase,
 )
+from nmstate_k8s.api.rollout import POLICY_PAUSES
 from nmstate_k8s.core.informer import Event, Informer
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.domain.observed import families
@@ -85,7 +87,14 @@ class ClusterMetrics:
         `enactments`, `nodes` and `pods` may be slim (`domain.policy.facts`); `node_states` are to be, as
         `domain.observed.nodestate` makes them.
         """
-        self._count(policies, {families.POLICIES_STATUS: _policies_status, families.POLICY_STATUS: _policy_status})
+        self._count(
+            policies,
+            {
+                families.POLICIES_STATUS: _policies_status,
+                families.POLICY_STATUS: _policy_status,
+                families.POLICY_PAUSED: _policy_paused,
+            },
+        )
         self._count(
             enactments,
             {
@@ -181,6 +190,14 @@ def _policies_status(policy: Object) -> Brings:
 
 def _policy_status(policy: Object) -> Brings:
     return {(policy.name, _policy(policy)): 1}
+
+
+def _policy_paused(policy: Object) -> Brings:
+    conditions = policy.view(_Conditioned).status.conditions
+    if policy_phase(conditions) is not PolicyPhase.PROGRESSING:
+        return {}
+    reason = next(each.reason for each in conditions if each.type == PolicyPhase.PROGRESSING.value)
+    return {(policy.name, reason): 1} if reason in POLICY_PAUSES else {}
 
 
 def _enactment(enactment: Object) -> str:

@@ -93,9 +93,10 @@ class World:
             status={"conditions": conditions, "desiredState": {"large": "x" * 1000}, **status},
         )
 
-    def policy(self, name: str, phase: PolicyPhase) -> None:
+    def policy(self, name: str, phase: PolicyPhase, reason: str = "") -> None:
         """A policy in a phase."""
-        self.put(POLICIES, name, status={"conditions": policy_conditions(phase, generation=1, now=NOW)})
+        conditions = policy_conditions(phase, generation=1, now=NOW, reason=reason)
+        self.put(POLICIES, name, status={"conditions": conditions})
 
     def shown(self, family: str) -> dict[tuple[str, ...], float] | None:
         """What a scrape sees of a family, by the values of its labels; None if it is not there."""
@@ -146,6 +147,16 @@ async def test_policies_are_counted_by_status_and_told_by_name(world: World) -> 
     }
     world.remove(POLICIES, "b")
     assert world.shown("nmstate_policy_status") == {("a", "Available"): 1, ("new", "Unknown"): 1}
+
+
+async def test_a_policy_that_stands_still_on_purpose_says_why(world: World) -> None:
+    """Only while it progresses: what it waits for is told from what hangs."""
+    for name, reason in (("canary", "PausedAtStep"), ("held", "RolloutPaused"), ("busy", "")):
+        world.policy(name, PolicyPhase.PROGRESSING, reason)
+    world.policy("overdue", PolicyPhase.DEGRADED, "ProgressDeadlineExceeded")
+    assert world.shown("nmstate_policy_paused") == {("canary", "PausedAtStep"): 1, ("held", "RolloutPaused"): 1}
+    world.policy("canary", PolicyPhase.AVAILABLE)
+    assert world.shown("nmstate_policy_paused") == {("held", "RolloutPaused"): 1}
 
 
 async def test_enactments_are_counted_by_node_and_by_policy(world: World) -> None:
@@ -248,6 +259,7 @@ async def test_nothing_is_shown_before_it_is_known_nor_by_who_does_not_lead() ->
         world.informers[POLICIES].replace(ObjectList((), "0"))
         assert {each.name for each in world.registry.collect()} == {
             "kubernetes_nmstate_policies_status",
+            "nmstate_policy_paused",
             "nmstate_policy_status",
         }
         world.sync()

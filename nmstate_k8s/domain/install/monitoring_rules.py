@@ -104,12 +104,23 @@ def _policies() -> tuple[Alert, ...]:
         Alert(
             "PolicyStalled",
             'max by (policy) (nmstate_policy_status{status="Progressing"}) == 1'
-            f" and on (policy) changes({_FINISHED}[5m]) == 0",
+            f" and on (policy) changes({_FINISHED}[5m]) == 0"
+            " unless on (policy) (nmstate_policy_paused"
+            ' unless on (policy) nmstate_policy_nodes{status="Progressing"} > 0)',
             "warning",
             "The rollout of the policy {{ $labels.policy }} does not get on.",
             "For a quarter of an hour no node has come to an end with the policy {{ $labels.policy }}, although some"
-            " have not finished yet: a node hangs, or the rollout waits for somebody to promote it.",
+            " have not finished yet: a node hangs, or those that failed leave no room.",
             "15m",
+        ),
+        Alert(
+            "PolicyPaused",
+            "max by (policy, reason) (nmstate_policy_paused) == 1",
+            "info",
+            "The rollout of the policy {{ $labels.policy }} has been paused for a day.",
+            "The policy {{ $labels.policy }} waits as it was told to ({{ $labels.reason }}), and its nodes are of two"
+            " kinds meanwhile. Somebody may have forgotten to promote or to resume it.",
+            "1d",
         ),
     )
 

@@ -15,6 +15,7 @@ __all__ = [
     "NETWORK_INTERFACES",
     "POLICIES_STATUS",
     "POLICY_NODES",
+    "POLICY_PAUSED",
     "POLICY_STATUS",
     "ROUTES",
     "Family",
@@ -53,6 +54,11 @@ ENACTMENTS_STATUS: Final = Family(
 POLICY_STATUS: Final = Family(
     "nmstate_policy_status", "1 for the condition of a policy that is True", ("policy", "status")
 )
+POLICY_PAUSED: Final = Family(
+    "nmstate_policy_paused",
+    "1 for a policy whose rollout stands still on purpose: at a step, or paused by annotation (reason)",
+    ("policy", "reason"),
+)
 POLICY_NODES: Final = Family(
     "nmstate_policy_nodes",
     "Nodes that a policy has an enactment on, by the enactment's condition that is True",
@@ -77,6 +83,7 @@ FAMILIES: Final = (
     POLICIES_STATUS,
     ENACTMENTS_STATUS,
     POLICY_STATUS,
+    POLICY_PAUSED,
     POLICY_NODES,
     ENACTMENT_FAILURES,
     HANDLER_UP,
