@@ -78,6 +78,13 @@ class NMStateSpec(Model, frozen=True):
         describe("Taints that the webhook tolerates. Empty: those of the control plane."),
     ] = ()
     infra_affinity: Annotated[Affinity | None, describe("The webhook's affinity.")] = None
+    host_network: Annotated[
+        bool,
+        describe(
+            "Whether the controller, with its webhook and metrics, runs on its node's network, not on the pods':"
+            " for clusters whose pod network itself depends on policies. Default: false."
+        ),
+    ] = False
     self_sign_configuration: Annotated[
         SelfSignConfiguration | None,
         describe("How long the certificates that we sign ourselves live."),

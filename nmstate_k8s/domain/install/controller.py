@@ -2,13 +2,25 @@
 
 Its pods prefer the control plane's nodes but do not insist on them, are spread over nodes, and run twice where
 that helps: where more than one node of the control plane can take them.
+
+With ``hostNetwork`` they are on the network of their nodes, at ports of their own there. Two of them are never on one
+node then, so that one is replaced by ending it first.
 """
 
 from __future__ import annotations
 
-__all__ = ["CONTROLLER_NAME", "NodeTaints", "replicas", "placement", "deployment", "disruption_budget"]
+__all__ = [
+    "CONTROLLER_ACCOUNT",
+    "CONTROLLER_NAME",
+    "NodeTaints",
+    "replicas",
+    "placement",
+    "deployment",
+    "disruption_budget",
+]
 
 from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
 from msgspec import Struct
 
@@ -21,6 +33,8 @@ from nmstate_k8s.domain.install.monitoring import metrics_address, metrics_port
 from nmstate_k8s.domain.install.pods import (
     API_MOUNT,
     HEALTH_PORT,
+    HOST_HEALTH_PORT,
+    HOST_WEBHOOK_PORT,
     LINUX,
     WEBHOOK_PORT,
     api_volume,
@@ -32,6 +46,7 @@ from nmstate_k8s.domain.install.stack import Body, Manifest, Stack
 from nmstate_k8s.domain.kinds import DEPLOYMENTS
 
 CONTROLLER_NAME = "nmstate-webhook"
+CONTROLLER_ACCOUNT = "nmstate-controller"
 
 # The second is what clusters before Kubernetes 1.24 say.
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
@@ -53,6 +68,14 @@ class NodeTaints(Struct, frozen=True):
     """What of a Node decides how many controllers run."""
 
     spec: _NodeSpec = _NodeSpec()
+
+
+_UNREADY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def is_unready(node: NodeTaints) -> bool:
+    """Whether a node is not Ready: Kubernetes says so by a taint."""
+    return any(taint.key in _UNREADY for taint in node.spec.taints)
 
 
 def replicas(nodes: Iterable[NodeTaints], tolerations: Sequence[Toleration]) -> int:
@@ -86,6 +109,7 @@ def deployment(stack: Stack, count: int) -> Manifest:
             "metadata": {"labels": stack.pod_labels(CONTROLLER_NAME, WEBHOOK_COMPONENT)},
             "spec": {
                 "replicas": count,
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": _replacing(stack.spec)},
                 "selector": {"matchLabels": stack.selector(CONTROLLER_NAME, WEBHOOK_COMPONENT)},
                 "template": {
                     "metadata": {
@@ -99,6 +123,11 @@ def deployment(stack: Stack, count: int) -> Manifest:
             },
         },
     )
+
+
+def _replacing(spec: NMStateSpec) -> Body:
+    """A new pod first; on the host's network the old one has the ports as long as it is there."""
+    return {"maxSurge": 0, "maxUnavailable": 1} if spec.host_network else {"maxSurge": 1, "maxUnavailable": 0}
 
 
 def disruption_budget(stack: Stack) -> Manifest:
@@ -117,10 +146,11 @@ def disruption_budget(stack: Stack) -> Manifest:
 
 def _pod(stack: Stack) -> Body:
     return {
-        "serviceAccountName": stack.name("nmstate-controller"),
+        "serviceAccountName": stack.name(CONTROLLER_ACCOUNT),
         "automountServiceAccountToken": False,
         "priorityClassName": "system-cluster-critical",
         **placement(stack.spec),
+        **({"hostNetwork": True, "dnsPolicy": "Default"} if stack.spec.host_network else {}),
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -172,16 +202,36 @@ def _container(stack: Stack) -> Body:
             "readOnlyRootFilesystem": True,
         },
         "resources": {"requests": {"cpu": "30m", "memory": "64Mi"}},
-        "readinessProbe": probe("/readyz", period=3, failures=3),
-        "livenessProbe": probe("/healthz", period=10, failures=6),
+        "readinessProbe": probe("/readyz", period=3, failures=3, **_health(stack.spec)),
+        "livenessProbe": probe("/healthz", period=10, failures=6, **_health(stack.spec)),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, API_MOUNT],  # a path in the pod
     }
 
 
+class _Health(TypedDict):
+    host: str
+    port: int
+
+
+def _health(spec: NMStateSpec) -> _Health:
+    """Where the kubelet asks; on the host's network nobody else needs to."""
+    return {"host": "127.0.0.1", "port": HOST_HEALTH_PORT} if spec.host_network else {"host": "", "port": HEALTH_PORT}
+
+
+def webhook_port(spec: NMStateSpec) -> int:
+    """Where the webhooks are served."""
+    return HOST_WEBHOOK_PORT if spec.host_network else WEBHOOK_PORT
+
+
 def _ports(spec: NMStateSpec) -> list[Body]:
-    ports = {"health": HEALTH_PORT, "metrics": metrics_port(spec), "webhook": WEBHOOK_PORT}
-    return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items() if port]
+    """The API server fills in a port of the host for each, so they are said: what is said is compared."""
+    ports = {"health": _health(spec)["port"], "metrics": metrics_port(spec), "webhook": webhook_port(spec)}
+    return [
+        {"name": name, "containerPort": port, "protocol": "TCP", **({"hostPort": port} if spec.host_network else {})}
+        for name, port in ports.items()
+        if port
+    ]
 
 
 def _environment(stack: Stack) -> dict[str, str]:
@@ -191,9 +241,9 @@ def _environment(stack: Stack) -> dict[str, str]:
     told = {
         "HANDLER_NAMESPACE": stack.namespace,
         "LOG_LEVEL": spec.log_level,
-        "HEALTH_ADDRESS": f":{HEALTH_PORT}",
+        "HEALTH_ADDRESS": "{host}:{port}".format(**_health(spec)),
         "METRICS_ADDRESS": metrics_address(spec),
-        "WEBHOOK_ADDRESS": f":{WEBHOOK_PORT}",
+        "WEBHOOK_ADDRESS": f":{webhook_port(spec)}",
         "CA_ROTATE_INTERVAL": certificates.ca_rotate_interval,
         "CA_OVERLAP_INTERVAL": certificates.ca_overlap_interval,
         "CERT_ROTATE_INTERVAL": certificates.cert_rotate_interval,

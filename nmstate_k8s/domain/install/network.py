@@ -6,7 +6,8 @@
 - Out: the API server at the ports where this cluster's one listens (the endpoints of the service `kubernetes`,
   which a policy sees after the service's own address was replaced), and names from the cluster's DNS. Where the
   endpoints are not known nothing is refused on its way out: a guess could cut us off.
-- The handler has none: pods on the host's network are beyond such policies. It listens on loopback alone.
+- The handler has none: pods on the host's network are beyond such policies. It listens on loopback alone. Nor has
+  the controller where it is on that network, too (``hostNetwork``).
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def network_policies(stack: Stack, ports: frozenset[int]) -> Iterable[Manifest]:
     """The policies of the controller's and of the operator's pods; ``ports`` are the API server's."""
     metrics = metrics_port(stack.spec)
     served = (HEALTH_PORT, *((metrics,) if metrics else ()), WEBHOOK_PORT)
-    controller = stack.selector(CONTROLLER_NAME, WEBHOOK_COMPONENT)
-    yield _policy(stack, CONTROLLER_NAME, controller, served, ports)
+    if not stack.spec.host_network:
+        yield _policy(stack, CONTROLLER_NAME, stack.selector(CONTROLLER_NAME, WEBHOOK_COMPONENT), served, ports)
     operator = {APP_LABEL: APP_OPERATOR, NAME_LABEL: OPERATOR_NAME}  # as its manifest has them: without a prefix
     yield _policy(stack, OPERATOR_NAME, operator, (HEALTH_PORT,), ports)
 

@@ -1,8 +1,8 @@
 """What OpenShift needs beside: leave for the handler to be what it is, and the console's plugin.
 
 - Where there are SecurityContextConstraints, no pod is privileged by its namespace's labels alone: the handler's
-  account gets constraints of its own, which allow what its pod asks for and nothing beyond. All other pods pass the
-  strictest ones that every cluster has.
+  account gets constraints of its own, which allow what its pod asks for and nothing beyond; so does the controller's
+  where it is on the host's network (``hostNetwork``). All other pods pass the strictest ones that every cluster has.
 - Where the console takes plugins and the operator was told an image (RELATED_IMAGE_CONSOLE_PLUGIN_IMAGE), the
   plugin is served: files over HTTPS, by a pod without any account's token. OpenShift makes its certificate. The
   ConsolePlugin has the name that is written in the plugin, whatever the prefix.
@@ -14,7 +14,7 @@ __all__ = ["PLUGIN_NAME", "openshift"]
 
 from collections.abc import Collection, Iterable
 
-from nmstate_k8s.domain.install.controller import placement
+from nmstate_k8s.domain.install.controller import CONTROLLER_ACCOUNT, placement
 from nmstate_k8s.domain.install.handler import HANDLER_NAME
 from nmstate_k8s.domain.install.kinds import (
     CONFIG_MAPS,
@@ -59,36 +59,66 @@ http {{
 def openshift(stack: Stack, served: Collection[object]) -> Iterable[Manifest]:
     """The objects, of kinds that are ``served``."""
     if SECURITY_CONTEXT_CONSTRAINTS in served:
-        yield _constraints(stack)
+        yield _handler_constraints(stack)
+        if stack.spec.host_network:
+            yield _controller_constraints(stack)
     if CONSOLE_PLUGINS in served and stack.settings.console_plugin_image:
         yield from _plugin(stack)
 
 
-def _constraints(stack: Stack) -> Manifest:
-    """What the handler's pod asks for, and no other user may have by it."""
-    name = stack.name(HANDLER_NAME)
+def _handler_constraints(stack: Stack) -> Manifest:
+    """What the handler's pod asks for."""
     anything = {"type": "RunAsAny"}
-    return stack.manifest(
-        SECURITY_CONTEXT_CONSTRAINTS,
-        name,
+    return _constraints(
+        stack,
+        HANDLER_NAME,
         {
             "allowHostDirVolumePlugin": True,
-            "allowHostIPC": False,
-            "allowHostNetwork": True,
-            "allowHostPID": False,
             "allowHostPorts": False,
             "allowPrivilegedContainer": True,
             "allowPrivilegeEscalation": True,  # goes with privileged
-            "readOnlyRootFilesystem": True,
             "runAsUser": anything,
             "seLinuxContext": anything,
             "fsGroup": anything,
             "supplementalGroups": anything,
-            "users": [f"system:serviceaccount:{stack.namespace}:{name}"],
-            "groups": [],
             "volumes": ["emptyDir", "hostPath", "projected"],
         },
     )
+
+
+def _controller_constraints(stack: Stack) -> Manifest:
+    """What the controller's pod asks for on the host's network: that, its ports, and else what everybody has."""
+    return _constraints(
+        stack,
+        CONTROLLER_ACCOUNT,
+        {
+            "allowHostDirVolumePlugin": False,
+            "allowHostPorts": True,
+            "allowPrivilegedContainer": False,
+            "allowPrivilegeEscalation": False,
+            "requiredDropCapabilities": ["ALL"],
+            "runAsUser": {"type": "MustRunAsNonRoot"},
+            "seLinuxContext": {"type": "MustRunAs"},
+            "fsGroup": {"type": "MustRunAs"},
+            "supplementalGroups": {"type": "RunAsAny"},
+            "seccompProfiles": ["runtime/default"],
+            "volumes": ["emptyDir", "projected"],
+        },
+    )
+
+
+def _constraints(stack: Stack, account: str, allowed: Body) -> Manifest:
+    """For one account that is on the host's network, under its name; no other user may have by it."""
+    name = stack.name(account)
+    common: Body = {
+        "allowHostIPC": False,
+        "allowHostNetwork": True,
+        "allowHostPID": False,
+        "readOnlyRootFilesystem": True,
+        "users": [f"system:serviceaccount:{stack.namespace}:{name}"],
+        "groups": [],
+    }
+    return stack.manifest(SECURITY_CONTEXT_CONSTRAINTS, name, {**common, **allowed})
 
 
 def _plugin(stack: Stack) -> Iterable[Manifest]:

@@ -7,7 +7,18 @@
 
 from __future__ import annotations
 
-__all__ = ["LINUX", "HEALTH_PORT", "WEBHOOK_PORT", "api_volume", "API_MOUNT", "field", "variables", "probe"]
+__all__ = [
+    "LINUX",
+    "HEALTH_PORT",
+    "HOST_HEALTH_PORT",
+    "HOST_WEBHOOK_PORT",
+    "WEBHOOK_PORT",
+    "api_volume",
+    "API_MOUNT",
+    "field",
+    "variables",
+    "probe",
+]
 
 from collections.abc import Mapping
 
@@ -16,6 +27,10 @@ from nmstate_k8s.domain.install.stack import Body
 LINUX = {"kubernetes.io/os": "linux"}
 HEALTH_PORT = 8081
 WEBHOOK_PORT = 9443
+HOST_HEALTH_PORT = 28081
+HOST_WEBHOOK_PORT = 28443
+"""The controller's on the host's network, where HEALTH_PORT is the handler's and 9443 a favourite of many: below the
+ports that Kubernetes and Linux hand out (30000 and 32768), and on no list of well-known ones."""
 
 _TOKEN_SECONDS = 900
 _ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -48,12 +63,12 @@ def variables(values: Mapping[str, str]) -> list[Body]:
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def probe(path: str, *, period: int, failures: int, host: str = "", grace: int = 0) -> Body:
+def probe(path: str, *, period: int, failures: int, host: str = "", port: int = HEALTH_PORT, grace: int = 0) -> Body:
     """A health check of the kubelet, over HTTP: no process is started for it.
 
     :param grace: seconds that a pod which fails it has to end, instead of those that it has otherwise.
     """
-    get: Body = {"path": path, "port": HEALTH_PORT, "scheme": "HTTP"}
+    get: Body = {"path": path, "port": port, "scheme": "HTTP"}
     if host:
         get["host"] = host
     check: Body = {"httpGet": get, "periodSeconds": period, "timeoutSeconds": 5, "failureThreshold": failures}

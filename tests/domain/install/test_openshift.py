@@ -61,6 +61,22 @@ def test_the_constraints_allow_what_the_handler_asks_for(rendered: Render) -> No
     assert kinds == set(allowed["volumes"])
 
 
+def test_the_controller_gets_constraints_on_the_hosts_network_alone(rendered: Render) -> None:
+    """Its account alone: the network and its ports, and nothing else of the host."""
+    name = "SecurityContextConstraints nmstate-controller"
+    assert name not in rendered(around=OPENSHIFT)
+    objects = rendered({"hostNetwork": True}, around=OPENSHIFT)
+    allowed = objects[name]
+    pod = objects["Deployment nmstate/nmstate-webhook"]["spec"]["template"]["spec"]
+    assert allowed["users"] == [f"system:serviceaccount:nmstate:{pod['serviceAccountName']}"]
+    assert {key for key, value in allowed.items() if value is True} == {
+        "allowHostNetwork",
+        "allowHostPorts",
+        "readOnlyRootFilesystem",
+    }
+    assert {next(iter(volume.keys() - {"name"})) for volume in pod["volumes"]} == set(allowed["volumes"])
+
+
 def test_the_plugin_is_found_by_the_console(rendered: Render) -> None:
     """ConsolePlugin, Service, pods and certificate lead to each other, also with a prefix; its own name has none."""
     objects = rendered(around=OPENSHIFT, prefix="a", console_plugin_image="plugin:1")

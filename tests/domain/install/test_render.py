@@ -143,6 +143,35 @@ def test_pods_but_the_handlers_pass_pod_security_restricted(rendered: Render) ->
     assert {next(iter(volume.keys() - {"name"})) for volume in spec["volumes"]} <= {"emptyDir", "projected"}
 
 
+def test_on_the_hosts_network_the_controller_has_ports_of_its_own(rendered: Render) -> None:
+    """None that a handler of the same node has, health on loopback; two of them exclude each other by their ports."""
+    objects = rendered({"hostNetwork": True})
+    spec = pod(objects[CONTROLLER])
+    (container,) = spec["containers"]
+    assert (spec["hostNetwork"], spec["dnsPolicy"]) == (True, "Default")
+    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
+    assert all(one["hostPort"] == one["containerPort"] for one in container["ports"])
+    told = environment(objects[CONTROLLER])
+    assert told["HEALTH_ADDRESS"] == f"127.0.0.1:{ports['health']}"
+    assert told["WEBHOOK_ADDRESS"] == f":{ports['webhook']}"
+    assert told["METRICS_ADDRESS"] == f":{ports['metrics']}"
+    handler = environment(objects[HANDLER])["HEALTH_ADDRESS"].rpartition(":")[2]
+    assert int(handler) not in ports.values()
+    for check in ("readinessProbe", "livenessProbe"):
+        assert container[check]["httpGet"].items() >= {"host": "127.0.0.1", "port": ports["health"]}.items()
+    rolling = objects[CONTROLLER]["spec"]["strategy"]["rollingUpdate"]
+    assert rolling == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_the_hosts_network_changes_nothing_else(rendered: Render) -> None:
+    """The handler, the Services and what they lead to are as they were; the NetworkPolicy would mean nothing."""
+    usual, host = rendered(), rendered({"hostNetwork": True})
+    policy = "NetworkPolicy nmstate/nmstate-webhook"
+    assert usual.keys() - host.keys() == {policy}
+    assert not host.keys() - usual.keys()
+    assert {name for name in host if host[name] != usual[name]} == {CONTROLLER}
+
+
 def node(*taints: dict[str, str]) -> NodeTaints:
     """A node with these taints."""
     return msgspec.convert({"spec": {"taints": list(taints)}}, NodeTaints)
