@@ -62,7 +62,8 @@ MEANINGS: Mapping[EnactmentPhase | PolicyPhase | NMStatePhase, Meaning] = {
         "`X/M nodes successfully configured`, and `, N nodes ignored due to NotReady state` where there are any",
     ),
     NMStatePhase.DEPLOYING: Meaning(
-        "Objects were applied, and not all pods are ready.", "each Deployment and DaemonSet that lacks pods"
+        "Objects were applied, and not all pods are ready.",
+        "each Deployment and DaemonSet that lacks pods, and why they do not work",
     ),
     NMStatePhase.AVAILABLE: Meaning("Everything that is installed runs and is ready."),
     NMStatePhase.ERROR: Meaning("An object cannot be applied.", "the API server's error, with the object"),

@@ -21,14 +21,15 @@ from nmstate_k8s.core.informer import Informer
 from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.manager import Manager, Stage
 from nmstate_k8s.core.objects import Object, Resource
-from nmstate_k8s.core.predicates import any_of, created, deleted
+from nmstate_k8s.core.predicates import any_of, changed, created, deleted
 from nmstate_k8s.domain.install.foreign import managers_only
 from nmstate_k8s.domain.install.kinds import ENDPOINT_SLICES
 from nmstate_k8s.domain.install.network import API_NAMESPACE, API_SERVICE_LABEL
+from nmstate_k8s.domain.install.podfacts import slim_pod, symptoms
 from nmstate_k8s.domain.install.render import installed_kinds
 from nmstate_k8s.domain.install.stack import Stack
 from nmstate_k8s.domain.install.surroundings import OPTIONAL
-from nmstate_k8s.domain.kinds import CRDS, NMSTATES, NODES
+from nmstate_k8s.domain.kinds import CRDS, NMSTATES, NODES, PODS
 
 
 def installation(manager: Manager, settings: OperatorSettings) -> Controller:
@@ -36,7 +37,6 @@ def installation(manager: Manager, settings: OperatorSettings) -> Controller:
     controller: Controller
 
     def follow(resource: Resource, namespace: str) -> Informer:
-        ours = f"{APP_LABEL}={APP}"
         if resource in OPTIONAL:  # one that cannot be listed is no reason not to be ready
             informer = Informer(manager.client, resource, namespace=namespace, label_selector=ours, trim=managers_only)
             manager.add(informer, stage=Stage.CACHES)
@@ -49,11 +49,13 @@ def installation(manager: Manager, settings: OperatorSettings) -> Controller:
     nodes = manager.informer(NODES, trim=without_details)
     endpoints = manager.informer(ENDPOINT_SLICES, namespace=API_NAMESPACE, label_selector=API_SERVICE_LABEL)
     definitions = manager.informer(CRDS.as_metadata())
+    ours = f"{APP_LABEL}={APP}"
+    pods = manager.informer(PODS, namespace=settings.install.namespace, label_selector=ours, trim=slim_pod)
     installed = Installed(follow)
     reconciler = NMStateReconciler(
         manager.leader_client,
         nmstates=nmstates.store,
-        cluster=Cluster(nodes.store, endpoints.store, definitions.store),
+        cluster=Cluster(nodes.store, endpoints.store, definitions.store, pods.store),
         installed=installed,
         settings=settings.install,
         clock=manager.clock,
@@ -64,6 +66,7 @@ def installation(manager: Manager, settings: OperatorSettings) -> Controller:
     controller.watch(nodes, to_stack, taints_changed)
     controller.watch(endpoints, to_stack)
     controller.watch(definitions, to_stack, any_of(created, deleted))
+    controller.watch(pods, to_stack, changed(symptoms))
     plain = Stack.of(Object.from_dict({"metadata": {"name": ""}}, NMSTATES), NMStateSpec(), settings.install)
     installed.follow(installed_kinds(plain))
     return controller

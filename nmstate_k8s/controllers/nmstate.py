@@ -1,7 +1,7 @@
 """The installation: an NMState made true, kept true, and judged.
 
-Watches NMStates, every kind of object that it installs (those with our label) and the nodes' taints. All of them
-mean the same: look at the whole stack again. So there is one key, and ``reconcile`` is idempotent:
+Watches NMStates, every kind of object that it installs (those with our label), its pods and the nodes' taints. All of
+them mean the same: look at the whole stack again. So there is one key, and ``reconcile`` is idempotent:
 
 - The oldest NMState stays, later ones are deleted: two would fight over the same objects.
 - What is missing or differs is applied, and what is not asked for any more is deleted; an installation as it ought
@@ -19,6 +19,7 @@ __all__ = [
     "LIST_SECONDS",
     "OPTIONAL_SECONDS",
     "STACK",
+    "WAITING_SECONDS",
     "Cluster",
     "NMStateReconciler",
     "oldest_first",
@@ -30,6 +31,7 @@ __all__ = [
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -49,9 +51,10 @@ from nmstate_k8s.core.errors import ApiError, Conflict, NotFound, Throttled, Una
 from nmstate_k8s.core.objects import Key, Object
 from nmstate_k8s.core.predicates import Predicate, changed
 from nmstate_k8s.core.store import Store
-from nmstate_k8s.domain.install.controller import NodeTaints
-from nmstate_k8s.domain.install.health import not_available
+from nmstate_k8s.domain.install.controller import NodeTaints, is_unready
+from nmstate_k8s.domain.install.health import Pods, not_available
 from nmstate_k8s.domain.install.network import api_ports
+from nmstate_k8s.domain.install.podfacts import pod_facts
 from nmstate_k8s.domain.install.render import installed_kinds, render
 from nmstate_k8s.domain.install.stack import InstallSettings, Manifest, Stack
 from nmstate_k8s.domain.install.surroundings import OPTIONAL, Surroundings, crd_name
@@ -65,6 +68,9 @@ LIST_SECONDS: Final = 0.5
 OPTIONAL_SECONDS: Final = 3.0
 """The same of a kind that only some clusters have: the rest of the installation does not wait for it. It may never be
 listed, where the cluster has it in another version."""
+
+WAITING_SECONDS: Final = 30.0
+"""How soon it is looked again at what is waited for, though nothing changes: that lasting is said, too."""
 
 _PASSING = (
     Conflict,
@@ -92,6 +98,8 @@ class Cluster:
     """Of the API server."""
     definitions: Store
     """Every CRD that there is."""
+    pods: Store
+    """Those of the stack."""
 
     def surroundings(self) -> Surroundings:
         """What of it decides on what is installed."""
@@ -100,6 +108,11 @@ class Cluster:
             api_ports=api_ports(self.endpoints.list()),
             served=frozenset(one for one in OPTIONAL if Key("", crd_name(one)) in self.definitions),
         )
+
+    def pods_at(self, now: datetime) -> Pods:
+        """The pods, which tell what the status of a Deployment or a DaemonSet does not."""
+        unready = frozenset(node.name for node in self.nodes.list() if is_unready(node.view(NodeTaints)))
+        return Pods([pod_facts(pod) for pod in self.pods.list()], unready, now)
 
 
 class NMStateReconciler:
@@ -160,9 +173,11 @@ class NMStateReconciler:
         except ApiError as error:
             await self._report(nmstate, NMStatePhase.ERROR, str(error))
             raise
-        waiting = not_available(objects)
+        waiting = not_available(objects, self._cluster.pods_at(self._clock.now()))
         await self._report(nmstate, NMStatePhase.DEPLOYING if waiting else NMStatePhase.AVAILABLE, "; ".join(waiting))
-        return Result(requeue_after=OPTIONAL_SECONDS) if unknown else None
+        if unknown:
+            return Result(requeue_after=OPTIONAL_SECONDS)
+        return Result(requeue_after=WAITING_SECONDS) if waiting else None
 
     async def _remove(self, extra: Object, keeper: Object | None) -> None:
         """Delete an NMState that came after another one."""

@@ -15,6 +15,7 @@ from nmstate_k8s.controllers.nmstate import (
     LIST_SECONDS,
     OPTIONAL_SECONDS,
     STACK,
+    WAITING_SECONDS,
     Cluster,
     NMStateReconciler,
     oldest_first,
@@ -30,7 +31,7 @@ from nmstate_k8s.core.store import MutableStore
 from nmstate_k8s.domain.install.kinds import SERVICE_MONITORS
 from nmstate_k8s.domain.install.stack import InstallSettings
 from nmstate_k8s.domain.install.surroundings import crd_name
-from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS, NMSTATES, NODES
+from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS, NMSTATES, NODES, PODS
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = InstallSettings(handler_image="handler:1")
@@ -122,13 +123,15 @@ class World:
         self.nmstates = MutableStore()
         self.definitions = MutableStore()
         self.endpoints = MutableStore()
+        self.nodes = MutableStore()
+        self.pods = MutableStore()
         self.unlisted: set[Resource] = set()
         """Kinds of which there is no list when they begin to be followed."""
         self.installed: dict[tuple[Resource, str], Kind] = {}
         self.reconciler = NMStateReconciler(
             self.server,  # type: ignore[arg-type]
             nmstates=self.nmstates,
-            cluster=Cluster(MutableStore(), self.endpoints, self.definitions),
+            cluster=Cluster(self.nodes, self.endpoints, self.definitions, self.pods),
             installed=Installed(self.follow),
             settings=SETTINGS,
             clock=SYSTEM_CLOCK,
@@ -186,10 +189,30 @@ async def test_installs_then_waits_then_is_available() -> None:
     assert "Deployment nmstate/nmstate-webhook: 0 of 1 replicas updated" in progressing.message
 
     world.server.work()
-    await world.reconcile()
+    assert await world.reconcile() is None
     assert world.phase() is NMStatePhase.AVAILABLE
     assert world.status().observed_generation == 1
     assert world.server.writes == []
+
+
+@pytest.mark.asyncio
+async def test_what_keeps_a_pod_is_said_and_looked_at_again() -> None:
+    """Also what only lasts, of which nothing more is heard."""
+    world = World()
+    world.add("nmstate")
+    labels = {"component": "kubernetes-nmstate-webhook", "name": "nmstate-webhook"}
+    metadata = {"name": "w-1", "namespace": "nmstate", "labels": labels, "creationTimestamp": BORN.isoformat()}
+    status = {"containerStatuses": [{"name": "w", "image": "h:1", "state": {"running": {}}}]}
+    world.pods.put(Object.from_dict({"metadata": metadata, "spec": {"nodeName": "n1"}, "status": status}, PODS))
+    assert await world.reconcile() == Result(requeue_after=WAITING_SECONDS)
+    (progressing,) = (one for one in world.status().conditions if one.type == "Progressing")
+    assert "updated (on n1: it runs and is not ready; see `kubectl logs -n nmstate w-1`)" in progressing.message
+
+    taints = [{"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}]
+    world.nodes.put(Object.from_dict({"metadata": {"name": "n1"}, "spec": {"taints": taints}}, NODES))
+    await world.reconcile()
+    (progressing,) = (one for one in world.status().conditions if one.type == "Progressing")
+    assert "(on n1: the node is not Ready, so nothing of it works;" in progressing.message
 
 
 @pytest.mark.asyncio
@@ -310,7 +333,7 @@ async def test_a_kind_of_some_clusters_holds_nothing_up() -> None:
     assert world.server.writes == []
 
     world.installed[SERVICE_MONITORS, "nmstate"].synced = True
-    assert await world.reconcile() is None
+    await world.reconcile()
     assert world.server.writes == ["ServiceMonitor nmstate/nmstate-monitor", "delete needs-that-kind"]
 
 

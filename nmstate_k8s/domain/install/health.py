@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-__all__ = ["not_available"]
+__all__ = ["Pods", "not_available"]
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from msgspec import Struct
 
 from nmstate_k8s.core.objects import Object, Resource
+from nmstate_k8s.domain.install.podfacts import PodFacts
 from nmstate_k8s.domain.install.stack import Manifest
+from nmstate_k8s.domain.install.stuck import explained
 from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS
 
 
 class _DaemonSetStatus(Struct, frozen=True, rename="camel"):
     observed_generation: int = 0
     desired_number_scheduled: int = 0
+    current_number_scheduled: int = 0
     updated_number_scheduled: int = 0
     number_available: int = 0
 
@@ -28,20 +33,22 @@ class _DeploymentSpec(Struct, frozen=True):
     replicas: int = 1
 
 
+class _Condition(Struct, frozen=True):
+    type: str = ""
+    status: str = ""
+    message: str = ""
+
+
 class _DeploymentStatus(Struct, frozen=True, rename="camel"):
     observed_generation: int = 0
     updated_replicas: int = 0
     available_replicas: int = 0
+    conditions: tuple[_Condition, ...] = ()
 
 
 class _Deployment(Struct, frozen=True):
     spec: _DeploymentSpec = _DeploymentSpec()
     status: _DeploymentStatus = _DeploymentStatus()
-
-
-class _Condition(Struct, frozen=True):
-    type: str = ""
-    status: str = ""
 
 
 class _DefinitionStatus(Struct, frozen=True):
@@ -52,10 +59,31 @@ class _Definition(Struct, frozen=True):
     status: _DefinitionStatus = _DefinitionStatus()
 
 
-def not_available(objects: Iterable[tuple[Manifest, Object]]) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of the stack at a moment, which tell why a workload is not available."""
+
+    pods: Collection[PodFacts]
+    unready: Collection[str]
+    """Nodes that are not Ready."""
+    now: datetime
+
+    def of(self, manifest: Manifest) -> str:
+        """Why the pods of a workload do not work."""
+        selected = manifest.body.get("spec", {}).get("selector", {}).get("matchLabels", {}).items()
+        mine = [pod for pod in self.pods if selected <= pod.metadata.labels.items()]
+        return explained(mine, self.unready, manifest.key.namespace, self.now)
+
+
+def not_available(objects: Iterable[tuple[Manifest, Object]], pods: Pods) -> tuple[str, ...]:
     """One phrase for each object that is not there for its users yet; none when all is well."""
     phrases = ((manifest, _JUDGES.get(manifest.resource, _fine)(found)) for manifest, found in objects)
-    return tuple(f"{manifest}: {phrase}" for manifest, phrase in phrases if phrase)
+    return tuple(f"{manifest}: {phrase}{_because(manifest, pods)}" for manifest, phrase in phrases if phrase)
+
+
+def _because(manifest: Manifest, pods: Pods) -> str:
+    why = pods.of(manifest) if manifest.resource in (DAEMONSETS, DEPLOYMENTS) else ""
+    return f" ({why})" if why else ""
 
 
 def _fine(_: Object) -> str:
@@ -68,6 +96,9 @@ def _daemon_set(found: Object) -> str:
     wanted = status.desired_number_scheduled
     if status.observed_generation < found.metadata.generation:
         return "not rolled out yet"
+    if status.current_number_scheduled < wanted:
+        missing = f"on {wanted - status.current_number_scheduled} of {wanted} nodes there is no pod yet"
+        return f"{missing}; where that lasts, `kubectl describe daemonset -n {found.namespace} {found.name}` says why"
     if status.updated_number_scheduled < wanted:
         return f"{status.updated_number_scheduled} of {wanted} nodes updated"
     if status.number_available < wanted:
@@ -80,6 +111,8 @@ def _deployment(found: Object) -> str:
     wanted, status = seen.spec.replicas, seen.status
     if status.observed_generation < found.metadata.generation:
         return "not rolled out yet"
+    if refused := [one.message for one in status.conditions if (one.type, one.status) == ("ReplicaFailure", "True")]:
+        return f"a pod cannot be created: {refused[0]}"
     if status.updated_replicas < wanted:
         return f"{status.updated_replicas} of {wanted} replicas updated"
     if status.available_replicas < wanted:
