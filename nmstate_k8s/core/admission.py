@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from nmstate_k8s.core.errors import CoreError
+from nmstate_k8s.core.nesting import decoded
 from nmstate_k8s.core.objects import Object, Resource
 
 __all__ = [
@@ -153,7 +154,7 @@ def decode_review(body: bytes) -> AdmissionRequest:
     if not body.strip():
         raise MalformedReview("the body is empty")
     try:
-        review = _decode(body)
+        review = decoded(_decode, body)
     except RecursionError as error:
         raise MalformedReview("the body is nested too deeply") from error
     except (msgspec.MsgspecError, ValueError) as error:  # ValueError: no UTF-8

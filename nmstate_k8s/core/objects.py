@@ -19,6 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from nmstate_k8s.core.errors import MalformedObject
+from nmstate_k8s.core.nesting import decoded
 
 __all__ = ["Key", "Object", "ObjectList", "ObjectMeta", "OwnerReference", "Resource", "Trim", "drop_managed_fields"]
 
@@ -208,8 +209,8 @@ class Object:
         :raises MalformedObject: naming the object and the field that does not fit.
         """
         try:
-            value: T = _decoder(cast(Hashable, shape)).decode(self.raw)
-        except msgspec.MsgspecError as error:
+            value: T = decoded(_decoder(cast(Hashable, shape)).decode, self.raw)
+        except (msgspec.MsgspecError, RecursionError) as error:
             name = getattr(shape, "__name__", str(shape))
             raise MalformedObject(f"{self._what()} cannot be read as {name}: {error}") from error
         return value
@@ -228,8 +229,8 @@ class Object:
 
     def _read(self, decoder: "msgspec.json.Decoder[T]") -> T:
         try:
-            return decoder.decode(self.raw)
-        except msgspec.MsgspecError as error:
+            return decoded(decoder.decode, self.raw)
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise MalformedObject(f"metadata of {self._what()} cannot be read: {error}") from error
 
     def _without_managed_fields(self, raw: bytes) -> "Object":

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from nmstate_k8s.core.errors import Unavailable, error_from_status
+from nmstate_k8s.core.nesting import decoded
 from nmstate_k8s.core.objects import Object, Resource
 
 __all__ = ["EventType", "WatchEvent", "decode_watch_line", "watch_query"]
@@ -58,9 +59,9 @@ def decode_watch_line(line: bytes, resource: Resource, request: str) -> WatchEve
     :raises ApiError: if the line is the server's error, or (Unavailable) no line of a watch at all.
     """
     try:
-        decoded = _decoder.decode(line)
-    except msgspec.MsgspecError as error:
+        read = decoded(_decoder.decode, line)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Unavailable(f"a line of the watch cannot be read: {error}", request=request) from error
-    if decoded.type == "ERROR":
-        raise error_from_status(bytes(decoded.object), request=request)
-    return WatchEvent(decoded.type, Object(bytes(decoded.object), resource))
+    if read.type == "ERROR":
+        raise error_from_status(bytes(read.object), request=request)
+    return WatchEvent(read.type, Object(bytes(read.object), resource))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nmstate_k8s.core.errors import ApiError, Unavailable, error_from_status
+from nmstate_k8s.core.nesting import decoded
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.core.retry import retry_after_seconds
 from nmstate_k8s.core.transport import Request, Response
@@ -42,8 +43,8 @@ def decode_page(body: bytes, resource: Resource) -> Page:
     :raises Unavailable: if that is no list.
     """
     try:
-        page = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
+        page = decoded(_decoder.decode, body)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Unavailable(f"the list of {resource.plural} cannot be read: {error}") from error
     items = (Object(bytes(item), resource) for item in page.items or ())
     return Page(items, page.metadata.resource_version, page.metadata.continue_)
