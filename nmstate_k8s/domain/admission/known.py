@@ -166,9 +166,9 @@ def slim_node_state(state: Object) -> Object:
 def _reported(state: Object) -> _Reported:
     try:
         whole = state.view(_State).status.current_state
-    except MalformedObject:
+        return _Reported([_slim(entry) for entry in interfaces_of(whole)], list(dict.fromkeys(_defaults(whole))))
+    except (MalformedObject, RecursionError):
         return _Reported()
-    return _Reported([_slim(entry) for entry in interfaces_of(whole)], list(dict.fromkeys(_defaults(whole))))
 
 
 def _slim(entry: Mapping[str, Any]) -> _Entry:

@@ -32,6 +32,7 @@ from nmstate_k8s.domain.admission.refusing import refusal_text, refuse_wrong
 from nmstate_k8s.domain.desired.binding import Computing
 from nmstate_k8s.domain.desired.errors import DesiredStateError
 from nmstate_k8s.domain.desired.libnmstate import Libnmstate
+from nmstate_k8s.domain.desired.limits import too_deep
 from nmstate_k8s.domain.policy.selection import matches
 
 MAX_WARNINGS = 8
@@ -112,7 +113,8 @@ def _others(name: str, others: Others) -> Iterator[Other]:
         compared += len(policy.raw)
         if policy.name != name and policy.metadata.deletion_timestamp is None and compared <= MAX_COMPARED:
             spec = policy.view(_Policy).spec
-            yield Other(policy.name, spec.node_selector, spec.desired_state)
+            if not too_deep(spec.desired_state):  # no node takes it, so it says nothing to any
+                yield Other(policy.name, spec.node_selector, spec.desired_state)
 
 
 def _left(policy: Object) -> Iterator[str]:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from nmstate_k8s.domain.desired.errors import DesiredStateError
-from nmstate_k8s.domain.desired.explain import known_keys
+from nmstate_k8s.domain.desired.explain import MAX_EXPLAINED, known_keys
 from nmstate_k8s.domain.desired.libnmstate import Libnmstate
 from nmstate_k8s.domain.desired.references import filled
 from nmstate_k8s.domain.desired.suggest import did_you_mean, some
@@ -130,7 +130,7 @@ def _with_values(name: str, expression: str, found: Mapping[str, Any]) -> str:
 
 
 def _explained(error: DesiredStateError, capture: Mapping[str, str], before: bytes) -> DesiredStateError:
-    message, expression, character = _parts(error.message)
+    message, expression, character = _parts(error.message[:MAX_EXPLAINED])
     name = next((name for name, text in capture.items() if expression and text.strip() == expression), "")
     about = f"capture {name}" if name else "the captures"
     if match := re.fullmatch(r"(\w+) with '(.*)=(.*)' not found", message, re.DOTALL):

@@ -20,6 +20,7 @@ from nmstate_k8s.domain.desired.paths import Path
 from nmstate_k8s.domain.desired.suggest import there
 
 __all__ = [
+    "MAX_EXPLAINED",
     "NOT_FOUND",
     "SECTIONS",
     "Explanation",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 NOT_FOUND = "InterfaceNotFound"
+MAX_EXPLAINED = 8 * 1024
+"""Characters of a message in which a row is looked for: it quotes the policy, and some searches take the square."""
 _CARDS = ("ethernet", "veth", "infiniband")
 SECTIONS: Mapping[str, str] = {
     "link-aggregation": "bond",
@@ -79,6 +82,7 @@ class _Scene:
 def explain_refusal(message: str, desired: Any, existing: Iterable[str]) -> Explanation:
     """A state that libnmstate can read but not bring about."""
     scene = _Scene(desired, sorted(set(existing)))
+    message = message[:MAX_EXPLAINED]
     for pattern, row in _ROWS:
         if match := re.search(pattern, message, re.DOTALL):
             return row(match, scene)
@@ -91,7 +95,7 @@ def explain_refusal(message: str, desired: Any, existing: Iterable[str]) -> Expl
 
 def names_its_place(message: str) -> bool:
     """Whether a row knows this message: then its place in the policy need not be searched for."""
-    return any(re.search(pattern, message, re.DOTALL) for pattern, _ in _ROWS)
+    return any(re.search(pattern, message[:MAX_EXPLAINED], re.DOTALL) for pattern, _ in _ROWS)
 
 
 def interfaces_there(state: bytes) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nmstate_k8s.domain.desired.explain import SECTIONS, Explanation, first_sentence
+from nmstate_k8s.domain.desired.explain import MAX_EXPLAINED, SECTIONS, Explanation, first_sentence
 from nmstate_k8s.domain.desired.paths import Path, interface_at, path_text, value_at
 from nmstate_k8s.domain.desired.secrets import MASK
 from nmstate_k8s.domain.desired.suggest import did_you_mean, quoted, some
@@ -75,6 +75,7 @@ def explain_mistake(message: str, desired: Any, path: Path, known: Iterable[str]
     if "invalid type: sequence, " in message:
         path = _up_to_list(desired, path)
     interface = interface_at(desired, path)
+    message = message[:MAX_EXPLAINED]
     if match := re.search(r"unknown field `([^`]*)`(?:, expected (.*))?", message, re.DOTALL):
         found, expected = match.group(1), re.findall(r"`([^`]+)`", match.group(2) or "")
         holder = _holder_of(found, desired, path)

@@ -17,7 +17,7 @@ import msgspec
 
 from nmstate_k8s.domain.desired.blame import find_refused
 from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
-from nmstate_k8s.domain.desired.explain import explain_refusal, names_its_place
+from nmstate_k8s.domain.desired.explain import MAX_EXPLAINED, explain_refusal, names_its_place
 from nmstate_k8s.domain.desired.explain_mistakes import explain_place
 from nmstate_k8s.domain.desired.libnmstate import Libnmstate
 from nmstate_k8s.domain.desired.madeup import made_up_node
@@ -160,6 +160,6 @@ EVERYWHERE: tuple[tuple[str, _Also], ...] = (
 
 def _on_every_node(message: str, state: Any) -> bool:
     return any(
-        (match := re.search(pattern, message, re.DOTALL)) is not None and also(match, state)
+        (match := re.search(pattern, message[:MAX_EXPLAINED], re.DOTALL)) is not None and also(match, state)
         for pattern, also in EVERYWHERE
     )

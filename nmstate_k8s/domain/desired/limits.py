@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -11,20 +11,23 @@ from nmstate_k8s.domain.desired.errors import DesiredStateError
 from nmstate_k8s.domain.desired.paths import DESIRED
 
 __all__ = [
+    "MAX_CAPTURES",
     "MAX_CAPTURE_BYTES",
     "MAX_DEPTH",
     "MAX_KEYS",
     "MAX_STATE_BYTES",
-    "refuse_deep_or_wide",
     "refuse_large_captures",
     "refuse_other_than_object",
     "refuse_too_large",
+    "too_deep",
 ]
 
 MAX_STATE_BYTES = 256 * 1024
 """As JSON: each enactment brings it twice, beside the state before, and etcd takes 1.5 MiB."""
 MAX_CAPTURE_BYTES = 256 * 1024
 """Of all names and expressions together."""
+MAX_CAPTURES = 256
+"""Each may find the whole state, which has a megabyte on large nodes, before what was found can be counted."""
 MAX_DEPTH = 100
 """Levels of mappings and lists. libnmstate's reader gives up at 128; a state has a dozen."""
 MAX_KEYS = 1_000
@@ -38,7 +41,7 @@ def refuse_other_than_object(desired: Any) -> None:
         what = _NOT_A_MAPPING.get(type(desired), type(desired).__name__)
         hint = " (an indented block is missing, or it was quoted)" if isinstance(desired, str) else ""
         raise DesiredStateError("InvalidArgument", f"desiredState is {what}, not a mapping{hint}", path=(DESIRED,))
-    refuse_deep_or_wide(desired)
+    _refuse_deep_or_wide(desired)
     refuse_too_large(msgspec.json.encode(desired))
 
 
@@ -49,31 +52,42 @@ def refuse_too_large(state: bytes) -> None:
         raise DesiredStateError("TooLarge", cause, path=(DESIRED,))
 
 
-def refuse_deep_or_wide(desired: Any) -> None:
-    """Level by level, without recursion: what is too deep for a reader is too deep for us."""
-    level = [desired]
-    for _ in range(MAX_DEPTH):
+def too_deep(state: Any) -> bool:
+    """Whether it has more levels than `MAX_DEPTH`."""
+    return sum(1 for _ in _levels(state)) > MAX_DEPTH
+
+
+def _refuse_deep_or_wide(desired: Any) -> None:
+    for number, level in enumerate(_levels(desired)):
+        if number >= MAX_DEPTH:
+            cause = f"desiredState has more than {MAX_DEPTH} levels of mappings and lists"
+            raise DesiredStateError("TooLarge", cause, path=(DESIRED,))
+        widest = max((len(value) for value in level if isinstance(value, Mapping)), default=0)
+        if widest > MAX_KEYS:
+            cause = f"desiredState has a mapping of {widest} keys, more than the {MAX_KEYS} allowed"
+            raise DesiredStateError("TooLarge", cause, path=(DESIRED,))
+
+
+def _levels(state: Any) -> Iterator[list[Any]]:
+    """Level by level, without recursion: what is too deep for a reader is too deep for us. One more than are allowed,
+    if there are.
+    """
+    level = [state]
+    for _ in range(MAX_DEPTH + 1):
+        yield level
         inner: list[Any] = []
         for value in level:
-            if isinstance(value, Mapping):
-                _refuse_wide(value)
-                inner.extend(value.values())
-            elif isinstance(value, list):
-                inner.extend(value)
-        level = inner
-        if not level:
+            if isinstance(value, Mapping | list):
+                inner.extend(value.values() if isinstance(value, Mapping) else value)
+        if not inner:
             return
-    cause = f"desiredState has more than {MAX_DEPTH} levels of mappings and lists"
-    raise DesiredStateError("TooLarge", cause, path=(DESIRED,))
-
-
-def _refuse_wide(mapping: Mapping[str, Any]) -> None:
-    if len(mapping) > MAX_KEYS:
-        cause = f"desiredState has a mapping of {len(mapping)} keys, more than the {MAX_KEYS} allowed"
-        raise DesiredStateError("TooLarge", cause, path=(DESIRED,))
+        level = inner
 
 
 def refuse_large_captures(capture: Mapping[str, str]) -> None:
+    if len(capture) > MAX_CAPTURES:
+        cause = f"capture has {len(capture)} expressions, more than the {MAX_CAPTURES} allowed"
+        raise DesiredStateError("TooLarge", cause, path=("capture",))
     size = sum(len(name.encode()) + len(expression.encode()) for name, expression in capture.items())
     if size > MAX_CAPTURE_BYTES:
         cause = f"capture has {size // 1024} KiB, more than the {MAX_CAPTURE_BYTES // 1024} KiB allowed"

@@ -15,13 +15,17 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import msgspec
+
 from nmstate_k8s.domain.desired.errors import DesiredStateError
+from nmstate_k8s.domain.desired.limits import MAX_STATE_BYTES
 from nmstate_k8s.domain.desired.paths import DESIRED, Path, interface_at, path_text
 from nmstate_k8s.domain.desired.suggest import did_you_mean, quoted, some
 
 __all__ = ["filled", "has_references", "is_reference", "refuse_wrong_references"]
 
 _REFERENCE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_POSITION = re.compile(r"[0-9]{1,9}")
 KIND = "CaptureReferenceError"
 
 
@@ -37,7 +41,8 @@ def has_references(state: Any) -> bool:
 def filled(desired: Any, captured: Mapping[str, Any]) -> Any:
     """The state with its references replaced; the argument stays as it is.
 
-    :raises DesiredStateError: for a reference to what is not there, with its place in the policy.
+    :raises DesiredStateError: for a reference to what is not there, with its place in the policy; and where what the
+        references stand for is larger than a state may be.
     """
     return _Filling(desired, captured).value(desired, ())
 
@@ -59,6 +64,7 @@ class _Filling:
     def __init__(self, desired: Any, captured: Mapping[str, Any]) -> None:
         self._desired = desired
         self._captured = captured
+        self._filled_bytes = 0
 
     def value(self, value: Any, path: Path) -> Any:
         if isinstance(value, Mapping):
@@ -73,8 +79,9 @@ class _Filling:
         whole = _REFERENCE.fullmatch(text.strip())
         if whole and "{{" not in whole.group(1):
             return self._found(whole.group(1), path)
-        if text.count("{{") != len(_REFERENCE.findall(text)):
-            raise self._wrong(path, f'the reference in "{text}" does not end: "}}}}" is missing')
+        # Before it is searched: of braces that do not end, each would be looked for to the end of the text.
+        if not all("}}" in rest for rest in text.split("{{")[1:]):
+            raise self._wrong(path, f'the reference in {quoted(text)} does not end: "}}}}" is missing')
         return _REFERENCE.sub(lambda match: self._inside(match.group(1), path), text)
 
     def _inside(self, reference: str, path: Path) -> str:
@@ -86,7 +93,12 @@ class _Filling:
 
     def _found(self, reference: str, path: Path) -> Any:
         name, steps = self._read(reference, path)
-        return self._walk(self._captured[name], steps, f"capture.{name}", path)
+        found = self._walk(self._captured[name], steps, f"capture.{name}", path)
+        self._filled_bytes += len(msgspec.json.encode(found))
+        if self._filled_bytes > MAX_STATE_BYTES:  # at once: thousands of references may each stand for as much
+            most = MAX_STATE_BYTES // 1024
+            raise DesiredStateError("TooLarge", f"the references stand for more than {most} KiB", path=(DESIRED, *path))
+        return found
 
     def _read(self, reference: str, path: Path) -> tuple[str, list[str]]:
         """The name of the capture, and the way in what it found."""
@@ -106,7 +118,7 @@ class _Filling:
     def _walk(self, value: Any, steps: list[str], so_far: str, path: Path) -> Any:
         for number, step in enumerate(steps):
             if isinstance(value, list):
-                if not step.isdigit():
+                if not _POSITION.fullmatch(step):
                     return self._each(value, steps[number:], so_far, path)
                 if int(step) >= len(value):
                     raise self._wrong(path, f"{so_far} has {_count(value)}, none at {step}")

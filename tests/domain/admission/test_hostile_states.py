@@ -13,7 +13,7 @@ from nmstate_k8s.domain.admission.review import validate
 from nmstate_k8s.domain.desired.binding import Computing
 from nmstate_k8s.domain.desired.limits import MAX_STATE_BYTES
 from nmstate_k8s.domain.desired.secrets import MASK
-from tests.domain.admission.asking import asked, policy, world
+from tests.domain.admission.asking import asked, judged, node, node_state, other, policy, world
 
 pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
 
@@ -111,6 +111,10 @@ STATES: dict[str, Callable[[], Any]] = {
     "masks": lambda: {"interfaces": many(lambda number: eth(name=f"e{number}", **{"802.1x": {"password": MASK}}))},
     "references": lambda: {"interfaces": many(lambda number: {"name": "{{ capture.c0.interfaces.0.name }}"})},
     "braces": lambda: {"interfaces": [eth(description="{{" * 60_000 + "}}")]},
+    "braces that do not end": lambda: {"interfaces": [eth(description="capture." + "{{" * 100_000)]},
+    "a key like a refusal": lambda: {
+        "interfaces": [eth(**{"interface x holds different interface type, invalid type: " * 4_000: 1})]
+    },
     "a number of thousands of digits": lambda: {"interfaces": [eth(mtu=10**4000)]},
 }
 CAPTURES: dict[str, Callable[[], dict[str, str]]] = {
@@ -124,6 +128,7 @@ CAPTURES: dict[str, Callable[[], dict[str, str]]] = {
     },
     "a long path": lambda: {"c": f'interfaces.{"a." * 100_000}b=="x"'},
     "pipes": lambda: {"c": "|" * 200_000},
+    "what a refusal ends with": lambda: {"c": "interfaces.name==\n| " + " in `" * 20_000 + "\n| " * 20_000},
     "an open quote": lambda: {"c": f'interfaces.name=="{"x" * 200_000}'},
     "names that are alike": lambda: (
         {f"{'c' * 1_000}{number}": "interfaces" for number in range(250)} | {"z": f"capture.{'c' * 1_000}x"}
@@ -150,3 +155,14 @@ def test_a_hostile_state_is_judged_with_little_asked(name: str) -> None:
 def test_hostile_captures_are_judged_with_little_asked(name: str) -> None:
     """Each expression is read once, by itself."""
     assert judge({"interfaces": [eth()]}, CAPTURES[name]()) <= 2 * MAX_STATE_BYTES
+
+
+def test_another_policy_that_no_node_takes_does_not_end_the_judgement() -> None:
+    """Nor does a node that reports as much: nothing that reads them by recursion gets them."""
+    deep = msgspec.json.decode(b'{"a":' * 900 + b"1" + b"}" * 900)
+    others = [other("deep", {"interfaces": [eth(x=deep)]}), other("plain", {"interfaces": [eth(mtu=1500)]})]
+    cluster = [*others, node("n1"), node_state("n1", eth(x=deep))]
+    verdict = judged({"interfaces": [eth(mtu=9000)]}, others=cluster)
+    assert verdict.allowed
+    assert verdict.warnings == ('policy "plain" says otherwise for node n1: interfaces[eth1].mtu 1500, here 9000',)
+    assert not judged({"interfaces": [eth(mttu=9000)]}, others=cluster).allowed

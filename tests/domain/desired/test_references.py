@@ -72,6 +72,10 @@ def test_whether_there_are_any() -> None:
         ("{{ capture.base }}", "has no path"),
         ("{{ capture..name }}", "is no reference"),
         ("{{ capture.base.interfaces.0.name", '"}}" is missing'),
+        ("{{ capture.base.interfaces.0.name }} {{", '"}}" is missing'),
+        ("capture." + "{{" * 100_000, '"}}" is missing'),
+        ("{{ capture.base.interfaces.² }}", 'has "²"'),
+        ("{{ capture.base.interfaces." + "9" * 5_000 + " }}", 'no entry of capture.base.interfaces has "999'),
         ("x-{{ capture.base.interfaces.0.ipv4 }}", "is a mapping, which cannot stand inside a text"),
     ],
 )
@@ -82,3 +86,13 @@ def test_a_wrong_reference_is_told_with_its_place(text: str, words: str) -> None
     assert caught.value.message.startswith("interfaces[br1].x: ")
     assert words in caught.value.message
     assert caught.value.interface == "br1"
+
+
+def test_references_that_stand_for_too_much_are_refused_at_the_first_that_does() -> None:
+    """Thousands of them, each of which stands for a large part of a state, never exist at once."""
+    captured = {"all": {"interfaces": [{"name": "x" * 1_000}] * 100}}
+    desired = {"interfaces": ["{{ capture.all.interfaces }}"] * 8_000}
+    with pytest.raises(DesiredStateError, match="the references stand for more than 256 KiB") as caught:
+        filled(desired, captured)
+    assert caught.value.path == ("desiredState", "interfaces", 2)
+    assert len(filled({"interfaces": desired["interfaces"][:2]}, captured)["interfaces"]) == 2
