@@ -116,6 +116,17 @@ def test_what_we_wrote_counts_before_the_watch_tells_of_it(world: World) -> None
     assert [each.admitted for each in world.enactments("p")] == [None]
 
 
+def test_an_enactment_goes_whatever_its_node_wrote(world: World) -> None:
+    """A status that cannot be read does not leave its slot taken for ever."""
+    world.on_enactment(Event(None, enactment("a", 1, admitted=1)))
+    spoilt = enactment("a", 2, admitted=1).to_dict() | {"status": {"conditions": [{"type": "x", "status": "maybe"}]}}
+    world.on_enactment(Event(enactment("a", 1), Object.from_dict(spoilt)))
+    assert world.shared("another").busy == {"a"}
+    world.on_enactment(Event(Object.from_dict(spoilt), None))
+    assert not world.enactments("p")
+    assert not world.shared("another").busy
+
+
 def test_news_of_a_predecessors_end_do_not_remove_its_successor(world: World) -> None:
     """The same name, another object."""
     world.wrote(enactment("a", 8, uid="new"))

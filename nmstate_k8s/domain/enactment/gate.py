@@ -10,18 +10,15 @@ from __future__ import annotations
 
 __all__ = ["OPEN", "Gate", "gate"]
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from nmstate_k8s.api.conditions import EnactmentPhase
+from nmstate_k8s.api.durations import LONGEST, go_duration
 from nmstate_k8s.api.rollout import Rollout, Step
 from nmstate_k8s.domain.policy.facts import EnactmentFacts
 from nmstate_k8s.domain.policy.verbs import Verbs
-
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +87,8 @@ def _step(
         if verbs.passes(number) or wanted == 0:
             continue
         words = f"paused at step {number} of {len(rollout.steps)}"
-        waits = (rollout.soak_seconds or 0) + _pause(step)
-        ends = since[wanted - 1] + timedelta(seconds=waits)
+        waits = _soak(rollout) + _pause(step)
+        ends = since[wanted - 1] + waits
         if waits and now < ends:
             until = f"{words} until {ends:%Y-%m-%dT%H:%M:%SZ}"
             return Gate(wanted, number, "PausedAtStep", until, (ends - now).total_seconds())
@@ -106,8 +103,12 @@ def _size(step: Step, nodes: int) -> int:
     return -(-(step.percent or 0) * nodes // 100)
 
 
-def _pause(step: Step) -> float:
-    """Seconds; none where there is no pause, or one without an end."""
+def _soak(rollout: Rollout) -> timedelta:
+    return timedelta(seconds=min(rollout.soak_seconds or 0, LONGEST.total_seconds()))
+
+
+def _pause(step: Step) -> timedelta:
+    """None at all where there is no pause, or one without an end."""
     if step.pause is None or step.pause.duration is None:
-        return 0.0
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(step.pause.duration))
+        return timedelta(0)
+    return go_duration(step.pause.duration)

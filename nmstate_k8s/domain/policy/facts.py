@@ -32,6 +32,7 @@ import msgspec
 from nmstate_k8s.api.conditions import FINISHED, Condition, EnactmentPhase, enactment_phase
 from nmstate_k8s.api.meta import CONTROL_PLANE_LABELS, NODE_LABEL, POLICY_LABEL, POLICY_UID_ANNOTATION
 from nmstate_k8s.api.rollout import Budget, Rollout
+from nmstate_k8s.core.errors import MalformedObject
 from nmstate_k8s.core.objects import Object, ObjectMeta
 from nmstate_k8s.domain.policy.verbs import NOTHING_SAID, Verbs
 
@@ -133,6 +134,12 @@ class _Enactment(msgspec.Struct, omit_defaults=True):
     status: _Status | None = None
 
 
+class _Admitted(msgspec.Struct):
+    """What of an enactment is the controller's own word."""
+
+    spec: _Spec | None = None
+
+
 class _PolicySpec(msgspec.Struct, rename="camel"):
     node_selector: dict[str, str] = msgspec.field(default_factory=dict)
     max_unavailable: int | str | None = None
@@ -218,7 +225,7 @@ def policy_facts(obj: Object) -> PolicyFacts:
 def enactment_facts(obj: Object) -> EnactmentFacts:
     """The facts of a NodeNetworkConfigurationEnactment."""
     meta = obj.metadata
-    view = obj.view(_Enactment)
+    view = _enactment(obj)
     status = view.status or _Status()
     phase = enactment_phase(status.conditions)
     true = next((each for each in status.conditions if each.status == "True"), None)
@@ -236,6 +243,14 @@ def enactment_facts(obj: Object) -> EnactmentFacts:
         since=true.last_transition_time if true else None,
         deleting=meta.deletion_timestamp is not None,
     )
+
+
+def _enactment(obj: Object) -> _Enactment:
+    """With no status where that cannot be read: it is a node's word, and must not keep the enactment out of account."""
+    try:
+        return obj.view(_Enactment)
+    except MalformedObject:
+        return _Enactment(obj.metadata, obj.view(_Admitted).spec)
 
 
 def _node_of(meta: ObjectMeta) -> str:
@@ -270,7 +285,7 @@ def pod_ready(obj: Object) -> bool:
 
 def slim_enactment(obj: Object) -> Object:
     """The enactment without states, captures and managed fields; its features stay, which are counted."""
-    return obj.with_raw(msgspec.json.encode(obj.view(_Enactment)))
+    return obj.with_raw(msgspec.json.encode(_enactment(obj)))
 
 
 def slim_node(obj: Object) -> Object:

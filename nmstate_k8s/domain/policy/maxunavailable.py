@@ -8,7 +8,7 @@ import re
 
 DEFAULT = "50%"
 
-_PERCENTAGE = re.compile(r"(\d+)%")
+_PERCENTAGE = re.compile(r"([0-9]{1,9})%")
 
 
 def scaled(value: int | str | None, total: int) -> int:

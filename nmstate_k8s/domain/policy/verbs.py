@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from nmstate_k8s.api.meta import ABORT_ANNOTATION, PAUSE_ANNOTATION, PROMOTE_ANNOTATION
 
-_PROMOTED = re.compile(r"(\d+)(?:/(\d+))?", re.ASCII)
+_PROMOTED = re.compile(r"([0-9]{1,19})(?:/([0-9]{1,19}))?")
+"""Generations have no more digits; Python refuses to read thousands of them."""
 
 
 @dataclass(frozen=True, slots=True)

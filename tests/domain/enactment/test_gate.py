@@ -55,6 +55,20 @@ def test_a_pause_with_an_end_is_over_by_itself() -> None:
     assert at(CANARY, 30, 10, 1, 1, verbs=promoted) == OPEN
 
 
+@pytest.mark.parametrize(
+    "endless",
+    [
+        pytest.param(Rollout(steps=(Step(nodes=1, pause=Pause(duration="9" * 31 + "h")),)), id="pause"),
+        pytest.param(Rollout(steps=(Step(nodes=1),), soak_seconds=2**63 - 1), id="soak"),
+    ],
+)
+def test_a_wait_beyond_all_calendars_is_a_long_one(endless: Rollout) -> None:
+    """A hundred years, so that its end can be written."""
+    waits = at(endless, 0)
+    assert (waits.reason, waits.step) == ("PausedAtStep", 1)
+    assert waits.message == "paused at step 1 of 1 until 2125-12-08T12:00:00Z"
+
+
 def test_promoting_the_generation_passes_all_steps_that_are_complete() -> None:
     """Not one that is not: its nodes come first."""
     everything = Verbs(promoted=None)

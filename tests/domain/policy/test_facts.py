@@ -66,6 +66,22 @@ def test_an_enactment_without_spec_and_status_is_waiting() -> None:
     assert (facts.admitted, facts.reported, facts.phase) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"conditions": [{"type": "Failing", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00+99:00"}]},
+        {"policyGeneration": 1e21},
+        {"conditions": "none"},
+    ],
+)
+def test_a_status_that_cannot_be_read_says_nothing(status: Any) -> None:
+    """What the controller itself wrote counts on: a node that reports nonsense is one that is silent."""
+    obj = Object.from_dict({**ENACTMENT, "status": status})
+    for facts in (enactment_facts(obj), enactment_facts(slim_enactment(obj))):
+        assert (facts.node, facts.policy, facts.admitted) == ("n1", "br1", 3)
+        assert (facts.reported, facts.phase, facts.working) == (None, None, True)
+
+
 def test_cutting_down_keeps_the_facts_and_drops_the_states() -> None:
     """The cache holds what is needed, and no more."""
     whole = Object.from_dict(ENACTMENT)

@@ -24,6 +24,8 @@ from nmstate_k8s.domain.policy.maxunavailable import scaled
         pytest.param("-5%", 10, 5, id="negative percentage"),
         pytest.param(-2, 10, 5, id="negative number"),
         pytest.param("", 10, 5, id="empty"),
+        pytest.param("9" * 5_000 + "%", 10, 5, id="more digits than Python reads"),
+        pytest.param("\u0665\u0660%", 10, 5, id="other digits"),
         pytest.param("10%", 0, 1, id="no nodes"),
     ],
 )

@@ -17,6 +17,8 @@ PROMOTE, PAUSE, ABORT = (f"nmstate.io/rollout-{verb}" for verb in ("promote", "p
         ({ABORT: "4", PAUSE: "4"}, Verbs(aborted=True, paused=True)),
         ({PROMOTE: "3", PAUSE: "5", ABORT: "40"}, NOTHING_SAID),
         ({PROMOTE: "4/", PAUSE: "true", ABORT: ""}, NOTHING_SAID),
+        ({PROMOTE: "4" * 5_000, PAUSE: "9" * 5_000}, NOTHING_SAID),
+        ({PROMOTE: "4/" + "9" * 5_000}, NOTHING_SAID),
         ({PROMOTE: "٤", ABORT: "4/1"}, NOTHING_SAID),
     ],
 )
