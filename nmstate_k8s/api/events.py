@@ -15,6 +15,7 @@ __all__ = [
     "POLICY_TURNS",
     "RECONCILE_FAILED",
     "SECOND_NMSTATE",
+    "SETTINGS_SKIPPED",
     "EventKind",
 ]
 
@@ -104,6 +105,11 @@ FOREIGN_CHECKPOINT_ROLLED_BACK = _node(
     "A checkpoint that another program left behind had timed out, or would never; it is rolled back.",
     warning=True,
 )
+SETTINGS_SKIPPED = _node(
+    "SettingsSkipped",
+    "nmstate skips a part of a policy on this node without a word; the note says which.",
+    warning=True,
+)
 SECOND_NMSTATE = EventKind(
     "SecondNMState",
     "NMState",
@@ -120,6 +126,7 @@ EVENTS = (
     *ENACTMENT_TURNS.values(),
     FOREIGN_CHECKPOINT,
     FOREIGN_CHECKPOINT_ROLLED_BACK,
+    SETTINGS_SKIPPED,
     SECOND_NMSTATE,
 )
 """All of them."""

@@ -14,6 +14,7 @@ from nmstate_k8s.domain.desired.members import interfaces_of, ports_of
 from nmstate_k8s.domain.desired.paths import DESIRED, field_text
 from nmstate_k8s.domain.desired.references import is_reference
 from nmstate_k8s.domain.desired.suggest import did_you_mean, some
+from nmstate_k8s.domain.desired.unenabled import not_enabled
 from nmstate_k8s.domain.desired.unread import unread_keys
 
 MAX_SHOWN = 4
@@ -69,11 +70,14 @@ def _touched(desired: Any) -> frozenset[str]:
 
 
 def oddities(desired: Any) -> Iterator[str]:
-    """What nmstate takes, and does not do: keys that it skips, an interface that is there twice."""
+    """What nmstate takes, and may not do: keys that it skips, an interface that is there twice, a family left off."""
     for path, known in unread_keys(desired):
         where = field_text(("spec", DESIRED, *path))
         yield f"{where}: nmstate does not read it (it reads {', '.join(sorted(known))})"
     yield from _unheard_of(desired)
+    for path, _, depends in not_enabled(desired):
+        where = field_text(("spec", DESIRED, *path))
+        yield f"{where} does not say enabled: true: a node skips {depends} where it is not enabled there already"
     first: dict[tuple[Any, bool], int] = {}
     for position, entry in enumerate(interfaces_of(desired)):
         name = entry.get("name")

@@ -25,7 +25,7 @@ from nmstate_k8s.domain.desired.members import interfaces_of
 from nmstate_k8s.domain.desired.paths import DESIRED, Path, interface_at
 from nmstate_k8s.domain.desired.secrets import masked
 
-__all__ = ["EVERYWHERE", "MAX_INTERFACES", "refuse_impossible"]
+__all__ = ["EVERYWHERE", "MAX_INTERFACES", "impossible_everywhere", "refuse_impossible"]
 
 MAX_INTERFACES = 500
 """Of a state with more, ports and bases counted, only the node judges: libnmstate's work grows faster than it."""
@@ -37,21 +37,33 @@ async def refuse_impossible(libnmstate: Libnmstate, state: Any) -> None:
     """
     :raises DesiredStateError: for what no node can do, with the place where it is known.
     """
+    if (refused := await _refused(libnmstate, state)) is None:
+        return
+    error, node = refused
+    cause, path = await _explained(libnmstate, state, node, error)
+    whole = (*error.log, error.message)
+    raise DesiredStateError(error.kind, cause, whole, interface_at(state, path), path=(DESIRED, *path)) from error
+
+
+async def impossible_everywhere(libnmstate: Libnmstate, state: Any) -> bool:
+    """Whether no node could do it: then nothing that changes on one helps, only another state."""
+    return await _refused(libnmstate, state) is not None
+
+
+async def _refused(libnmstate: Libnmstate, state: Any) -> tuple[HostError, bytes] | None:
+    """What libnmstate says of it on the made-up node, where that holds on every node; and that node's state."""
     desired = msgspec.json.encode(state)
     if len(desired) > MAX_BYTES:
-        return
+        return None
     made_up = made_up_node(state)
     if len(interfaces_of(state)) + len(interfaces_of(made_up)) > MAX_INTERFACES:
-        return
+        return None
     node = msgspec.json.encode(made_up)
     try:
         await libnmstate.validate(desired, node)
     except HostError as error:
-        if not _on_every_node(error.message, state):
-            return
-        cause, path = await _explained(libnmstate, state, node, error)
-        whole = (*error.log, error.message)
-        raise DesiredStateError(error.kind, cause, whole, interface_at(state, path), path=(DESIRED, *path)) from error
+        return (error, node) if _on_every_node(error.message, state) else None
+    return None
 
 
 async def _explained(libnmstate: Libnmstate, state: Any, node: bytes, error: HostError) -> tuple[str, Path]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from nmstate_k8s.api.events import FOREIGN_CHECKPOINT, FOREIGN_CHECKPOINT_ROLLED_BACK, EventKind
+from nmstate_k8s.api.events import FOREIGN_CHECKPOINT, FOREIGN_CHECKPOINT_ROLLED_BACK, SETTINGS_SKIPPED, EventKind
 from nmstate_k8s.core.clock import Clock
 from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host import requests
@@ -123,6 +123,8 @@ class Executor:
                 request.before,
                 allow_dispatch=self._allow_dispatch,
             )
+            if prepared.skipped:
+                self._notify(SETTINGS_SKIPPED, f"policy {task.policy}: skipped {'; '.join(prepared.skipped)}")
             return prepared, (await selecting if prepared.change and not prepared.fault else Selection())
         finally:
             selecting.cancel()

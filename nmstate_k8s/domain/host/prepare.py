@@ -4,11 +4,12 @@
 - What is applied is the user's own text, with the defaults and with what its references stand for.
 - Whatever is wrong is a `Fault` in the answer, told with the place in the policy, beside what was found until then:
   a person sees what the captures found. Nothing here changes anything.
+- A refusal that every node would give is lasting; one that this node may cease to give is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,10 +23,12 @@ from nmstate_k8s.domain.desired.defaults import with_defaults
 from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
 from nmstate_k8s.domain.desired.explain import names_its_place
 from nmstate_k8s.domain.desired.explain_mistakes import explain_place
+from nmstate_k8s.domain.desired.impossible import impossible_everywhere
 from nmstate_k8s.domain.desired.limits import refuse_large_captures, refuse_other_than_object, refuse_too_large
 from nmstate_k8s.domain.desired.readable import refuse_unreadable
 from nmstate_k8s.domain.desired.references import filled, has_references
 from nmstate_k8s.domain.desired.secrets import masked
+from nmstate_k8s.domain.desired.unenabled import not_enabled, skipped_on
 from nmstate_k8s.domain.host.difference import differs
 from nmstate_k8s.domain.host.fault import Fault, fault_of
 from nmstate_k8s.domain.host.protocol import Host
@@ -45,6 +48,8 @@ class Prepared:
     features: tuple[str, ...] = ()
     change: bool = True
     """Whether anything differs from the state before."""
+    skipped: tuple[str, ...] = ()
+    """What of it libnmstate skips on this node without a word."""
     fault: Fault | None = None
     """Why it cannot be done, on any node (then it is lasting) or on this one."""
 
@@ -76,12 +81,17 @@ async def prepare(
         known = Before(before)
         refuse_early(state, known, allow_dispatch=allow_dispatch)
         state = without_kept_secrets(state, known)
-        prepared = replace(prepared, desired=msgspec.json.encode(state))
+        prepared = replace(prepared, desired=msgspec.json.encode(state), skipped=tuple(_skipped(state, known)))
     except DesiredStateError as error:
         return _refused(prepared, "prepare", error, desired, before)
     except HostError as error:
         return _refused(prepared, "validate", error, desired, before)
     return await _compared(host, prepared, state, before)
+
+
+def _skipped(state: Any, known: Before) -> Iterator[str]:
+    """The node's state is read only where there may be something."""
+    return skipped_on(state, known.interfaces) if any(not_enabled(state)) else iter(())
 
 
 async def _compared(host: Host, prepared: Prepared, state: Any, before: bytes) -> Prepared:
@@ -102,6 +112,7 @@ def _refused(prepared: Prepared, stage: str, error: HostError, desired: Any, bef
 async def _refusal(host: Host, state: Any, before: bytes, error: HostError) -> Fault:
     """The fault, with its place in the policy: libnmstate does not always name it."""
     fault = fault_of("validate", error, state, before)
+    fault = replace(fault, lasting=fault.lasting or await impossible_everywhere(host, state))
     if names_its_place(error.message):
         return fault
     try:

@@ -181,6 +181,27 @@ def test_an_interface_that_is_there_twice_is_told() -> None:
     assert judged({"interfaces": pair}).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("family", "depends"),
+    [
+        ({"address": [{"ip": "192.0.2.1", "prefix-length": 24}]}, "address"),
+        ({"address": [{"ip": "192.0.2.1", "prefix-length": 24}], "dhcp": True}, "address and dhcp"),
+        ({"address": [], "dhcp": False}, ""),
+        ({"enabled": True, "dhcp": True}, ""),
+        ({"enabled": False, "dhcp": True}, ""),
+    ],
+)
+def test_addresses_that_a_node_may_skip_are_told(family: dict[str, Any], depends: str) -> None:
+    """Not refused: where the node has the family enabled they count."""
+    verdict = judged(eth1(ipv4=family))
+    assert verdict.allowed
+    said = "spec.desiredState.interfaces[0].ipv4 does not say enabled: true: a node skips {} where it is not enabled"
+    assert [each.removesuffix(" there already") for each in verdict.warnings] == (
+        [said.format(depends)] if depends else []
+    )
+    assert judged({"interfaces": [{"name": "eth1", "state": "absent", "ipv4": family}]}).warnings == ()
+
+
 # --- Deletion -----------------------------------------------------------------------------------------------------
 
 

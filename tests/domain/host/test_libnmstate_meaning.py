@@ -110,6 +110,47 @@ async def test_a_missing_interface_is_a_refusal_of_this_node() -> None:
     assert found.cause == "interface eth666 does not exist (there are eth0, eth1)"
 
 
+@pytest.mark.parametrize("in_the_policy", [True, False])
+@pytest.mark.asyncio
+async def test_a_refusal_is_for_good_where_nothing_on_the_node_could_end_it(in_the_policy: bool) -> None:
+    """A port with an address, whose bridge the policy names, stays refused; a bridge that is there may go."""
+    bridge = {"name": "br1", "type": "linux-bridge", "state": "up", "bridge": {"port": [{"name": "eth1"}]}}
+    port = {**CURRENT["interfaces"][1], "controller": "br1"}
+    there = CURRENT if in_the_policy else {**CURRENT, "interfaces": [CURRENT["interfaces"][0], port, bridge]}
+    address = {"enabled": True, "address": [{"ip": "192.0.2.9", "prefix-length": 24}]}
+    desired = {"interfaces": [eth1(ipv4=address), *([bridge] if in_the_policy else [])]}
+    host = LibnmstateHost()
+    found = (await prepare(host, desired, {}, {}, msgspec.json.encode(there))).fault
+    host.close()
+    assert found is not None
+    assert (found.stage, found.lasting) == ("validate", in_the_policy)
+
+
+ADDRESS = {"address": [{"ip": "198.51.100.10", "prefix-length": 24}]}
+
+
+@pytest.mark.parametrize(
+    ("interface", "skipped"),
+    [
+        (eth1(ipv4=ADDRESS), True),
+        (eth1(ipv4={**ADDRESS, "enabled": True}), False),
+        ({"name": "eth0", "type": "ethernet", "state": "up", "ipv4": ADDRESS}, False),
+        ({"name": "dummy1", "type": "dummy", "state": "up", "ipv4": ADDRESS}, True),
+    ],
+)
+@pytest.mark.asyncio
+async def test_an_address_without_enabled_counts_where_the_node_has_the_family_on(
+    interface: dict[str, Any], skipped: bool
+) -> None:
+    """So libnmstate has it: what it makes of the policy has the address there, and nothing but a warning elsewhere."""
+    found = await prepared(interface)
+    assert found.fault is None
+    assert bool(found.skipped) is skipped
+    if skipped:
+        said = "off there, and the policy does not say enabled: true)"
+        assert found.skipped == (f"address of {interface['name']} (ipv4 is {said}",)
+
+
 CAPTURE = {
     "default-gw": 'routes.running.destination=="0.0.0.0/0"',
     "base-iface": "interfaces.name==capture.default-gw.routes.running.0.next-hop-interface",

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from e2e.kit.mistakes import Mistake, catalogue
+from nmstate_k8s.domain.admission.refusing import refuse_wrong
+from nmstate_k8s.domain.desired.errors import DesiredStateError
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost
 from nmstate_k8s.domain.host.outcome import MAX_MESSAGE, Outcome, message
 from nmstate_k8s.domain.host.prepare import prepare
@@ -55,11 +57,12 @@ FOUND_EARLY = [
 @pytest.mark.parametrize("mistake", FOUND_EARLY)
 @pytest.mark.asyncio
 async def test_a_mistake_is_told_as_the_catalogue_says(mistake: Mistake) -> None:
-    """The very words that the user's guide has, in at most 300 characters."""
+    """The very words of the guide, in at most 300 characters; for good where no node could do it."""
     host = LibnmstateHost()
     spec = mistake.spec
     try:
         prepared = await prepare(host, spec["desiredState"], spec.get("capture", {}), {}, msgspec.json.encode(NODE))
+        everywhere = await refused_at_admission(host, spec)
     finally:
         host.close()
     fault = prepared.fault
@@ -68,7 +71,16 @@ async def test_a_mistake_is_told_as_the_catalogue_says(mistake: Mistake) -> None
     assert mistake.told(told, "node1"), told
     assert (fault.stage, fault.reason, fault.interface) == (mistake.stage, mistake.reason, mistake.interface)
     assert len(told) <= MAX_MESSAGE
-    assert fault.lasting == (fault.stage == "generate")
+    assert fault.lasting == (fault.stage == "generate" or everywhere)
+
+
+async def refused_at_admission(host: LibnmstateHost, spec: dict[str, Any]) -> bool:
+    """Whether it is wrong for whoever knows no node."""
+    try:
+        await refuse_wrong(host, spec["desiredState"], spec.get("capture", {}), (), allow_dispatch=False)
+    except DesiredStateError:
+        return True
+    return False
 
 
 def test_the_catalogue_is_large_and_its_names_are_its_own() -> None:
