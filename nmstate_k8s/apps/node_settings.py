@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from nmstate_k8s.api.probes import Probes
-from nmstate_k8s.apps.settings import Environment, SettingsError, log_level
+from nmstate_k8s.apps.environment import Environment, SettingsError, log_level
 from nmstate_k8s.domain.host.failpoints import Failpoints
 from nmstate_k8s.domain.host.probes.plan import DEFAULT_PLAN, ProbePlan, plan_for
 from nmstate_k8s.domain.host.retries import Retries

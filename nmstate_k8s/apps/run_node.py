@@ -11,9 +11,9 @@ import asyncio
 import sys
 
 from nmstate_k8s.api.meta import HANDLER_MANAGER
+from nmstate_k8s.apps.environment import SettingsError
 from nmstate_k8s.apps.logs import configure_logging
 from nmstate_k8s.apps.node_settings import NodeSettings
-from nmstate_k8s.apps.settings import SettingsError
 from nmstate_k8s.controllers.enactment import EnactmentReconciler, Node
 from nmstate_k8s.controllers.enactmentwriter import ClientEnactmentWriter, EnactmentWriter
 from nmstate_k8s.controllers.nodeevents import TellingWriter, about_node
