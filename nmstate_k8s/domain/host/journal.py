@@ -28,13 +28,13 @@ import socket
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host.aside import remove, set_aside
-from nmstate_k8s.domain.host.parachute.copies import KEPT, VOLATILE, copy_tree, sync_all, sync_folders
+from nmstate_k8s.domain.host.parachute.copies import KEPT, VOLATILE, copy_tree, sync_all, sync_folders, watched
 from nmstate_k8s.domain.host.parachute.facts import Links, configured_hostname, facts
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
@@ -196,7 +196,7 @@ class Journal:
             "restore.sh": resources.files("nmstate_k8s.domain.host.parachute").joinpath("restore.sh").read_bytes(),
             "transaction.json": msgspec.json.encode(record),
             "states.json": msgspec.json.encode(States(msgspec.Raw(before), msgspec.Raw(desired))),
-            "facts": facts(before, meant, boot_id=record.boot_id, lock=self._lock, links=self._links()),
+            "facts": self._facts(record, before, meant),
         }
         if hostname := configured_hostname(before, meant):
             (fresh / "files/etc").mkdir()
@@ -205,6 +205,10 @@ class Journal:
             (fresh / name).write_bytes(text)
         made = copy_tree(self.root, KEPT, fresh / "files") + copy_tree(self.root, VOLATILE, fresh / "volatile")
         sync_all([*(fresh / name for name in texts), *dict.fromkeys([*made, fresh / "files", fresh])])
+
+    def _facts(self, record: Record, before: bytes, meant: Any) -> bytes:
+        links, seen = self._links(), watched(self.root)
+        return facts(before, meant, boot_id=record.boot_id, lock=self._lock, links=links, watched=seen)
 
     def note(self, record: Record) -> None:
         """The record in place of the one that is there. Matters within this boot only, so it is not synced."""

@@ -15,7 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["KEPT", "VOLATILE", "Place", "copy_tree", "differing", "put_back", "sync_all", "sync_folders", "sync_places"]
+__all__ = [
+    "KEPT",
+    "VOLATILE",
+    "Place",
+    "copy_tree",
+    "differing",
+    "put_back",
+    "sync_all",
+    "sync_folders",
+    "sync_places",
+    "watched",
+]
 
 
 class Place(NamedTuple):
@@ -35,6 +46,9 @@ OUTSIDE = (SCRIPTS, NAMES)
 VOLATILE = (Place("run/NetworkManager/system-connections", "*"),)
 _GENERATED = b"nm-generated=true"
 """NetworkManager makes these itself, from what it finds in the kernel."""
+_EXTERNAL = b"external=true"
+"""Of those: what somebody else set up and NetworkManager only watches, however it is begun anew."""
+_NAMES = b"interface-name="
 _WRITERS = 8
 
 
@@ -51,6 +65,15 @@ def copy_tree(root: Path, places: tuple[Place, ...], target: Path) -> list[Path]
             made.append(copy)
     folders = {folder for copy in made for folder in copy.relative_to(target).parents}
     return [*made, *(target / folder for folder in sorted(folders))]
+
+
+def watched(root: Path) -> frozenset[str]:
+    """The interfaces that NetworkManager only watches: no profile would bring back what they have."""
+    found: set[str] = set()
+    for lines in (path.read_bytes().splitlines() for place in VOLATILE for path in _files(root, place)):
+        if _GENERATED in lines and _EXTERNAL in lines:
+            found |= {os.fsdecode(line.removeprefix(_NAMES)) for line in lines if line.startswith(_NAMES)}
+    return frozenset(found)
 
 
 def differing(root: Path, places: tuple[Place, ...], copies: Path) -> list[Path]:

@@ -97,6 +97,34 @@ links() {
             ip link set dev "$link" address "$address" 2>/dev/null || :
         [ "$(cat "$device/mtu" 2>/dev/null)" = "$mtu" ] || ip link set dev "$link" mtu "$mtu" 2>/dev/null || :
     done < "$J/touched.all"
+    while read -r link; do
+        if watched "$link" && [ -e "$R/sys/class/net/$link" ]; then refill "$link"; fi
+    done < "$J/touched.all"
+}
+
+# watched NAME: whether NetworkManager only watched it, so that no profile brings back what it had
+watched() { grep -qxF "watched $1" "$J/facts"; }
+
+# refill NAME: up again, with what it had
+refill() {
+    ip link set dev "$1" up 2>/dev/null || :
+    while read -r what name one two metric table; do
+        [ "$name" = "$1" ] || continue
+        case $what in
+        controller) ip link set dev "$1" master "$one" 2>/dev/null || : ;;
+        address)
+            case $one in *:*) echo 0 > "$R/proc/sys/net/ipv6/conf/$1/disable_ipv6" 2>/dev/null || : ;; esac
+            ip address replace "$one" dev "$1" 2>/dev/null || :
+            ;;
+        route)
+            via=
+            [ "$two" = - ] || via="via $two"
+            [ "$metric" = 0 ] || via="$via metric $metric"
+            # shellcheck disable=SC2086 # words on purpose
+            ip route replace "$one" $via dev "$1" table "$table" 2>/dev/null || :
+            ;;
+        esac
+    done < "$J/facts"
 }
 
 # restored NAME: whether a profile is there for it

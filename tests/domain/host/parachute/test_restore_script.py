@@ -159,6 +159,49 @@ def test_profiles_of_this_boot_come_back_within_it(machine: Any) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["default"]
 
 
+def test_a_link_that_is_only_watched_gets_back_what_it_had(machine: Any) -> None:
+    """No profile knows it. What leases and advertisements gave comes by itself; what has a profile, by that."""
+    folder = machine.root / "run/NetworkManager/system-connections"
+    folder.mkdir()
+    for name in ("eth1", "lo"):
+        (folder / name).write_text(
+            f"[connection]\ninterface-name={name}\n[.nmmeta]\nnm-generated=true\nexternal=true\n"
+        )
+    machine.profile("eth0", "eth0")
+    (machine.root / "proc/sys/net/ipv6/conf/eth1").mkdir(parents=True)
+    address = {"address": [{"ip": "192.0.2.7", "prefix-length": 24}]}
+    six = {
+        "address": [
+            {"ip": "2001:db8::7", "prefix-length": 64},
+            {"ip": "2001:db8::8", "prefix-length": 64, "valid-life-time": "10sec"},
+        ]
+    }
+    had = {"mtu": 1500, "mac-address": "02:00:00:00:00:01", "ipv4": address}
+    routes = [
+        {"destination": "198.51.100.0/24", "next-hop-interface": "eth1", "next-hop-address": "192.0.2.1", "metric": 7},
+        {"destination": "203.0.113.0/24", "next-hop-interface": "eth1", "table-id": 99, "metric": -1},
+        {"destination": "203.0.113.0/24", "next-hop-interface": "eth0"},
+    ]
+    machine.begin(
+        {"interfaces": [{"name": "eth0"}, {"name": "eth1"}]},
+        interfaces=[{"name": "eth0", **had}, {"name": "eth1", **had, "ipv6": six, "controller": "br0"}],
+        routes={"config": routes},
+    )
+    assert machine.restore().returncode == 0
+    told = machine.ip()
+    after = told[max(n for n, line in enumerate(told) if "flush" in line) + 1 :]
+    assert [line for line in after if "eth0" in line and "down" not in line] == []
+    assert [line for line in after if "eth1" in line and "down" not in line] == [
+        "link set dev eth1 up",
+        "link set dev eth1 master br0",
+        "address replace 192.0.2.7/24 dev eth1",
+        "address replace 2001:db8::7/64 dev eth1",
+        "route replace 198.51.100.0/24 via 192.0.2.1 metric 7 dev eth1 table 254",
+        "route replace 203.0.113.0/24 dev eth1 table 99",
+    ]
+    assert (machine.root / "proc/sys/net/ipv6/conf/eth1/disable_ipv6").read_text() == "0\n"
+
+
 def test_a_journal_that_the_handler_closes_first_is_not_acted_upon(machine: Any) -> None:
     """Nothing is touched without the mark, and the mark needs the journal."""
     machine.profile("eth0", "eth0")
