@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from e2e.kit import Cluster, Node, eventually
+from e2e.kit.atonce import AtOnce
+from e2e.kit.claim import LabRefused
 from e2e.kit.install import bring_up, install
 from e2e.kit.lanes import Lanes
 from nmstate_k8s.core.config import ClusterConfig
@@ -18,6 +20,7 @@ from nmstate_k8s.testing.rollout.watcher import watching_beside
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(AtOnce(config), "at-once")
     if (lanes := Lanes.from_environment()) is not None:
         config.pluginmanager.register(lanes, "lanes")
 
@@ -30,7 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The lab up, this checkout's images in it, operator and NMState Available."""
-    bring_up()
+    try:
+        bring_up()
+    except LabRefused as error:
+        pytest.exit(str(error), returncode=1)
     install()
     return Cluster()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import queue
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from e2e.kit import Cluster, CommandFailed, Node, eventually, run
-from e2e.kit.shell import ROOT
+from e2e.kit import Cluster, CommandFailed, Node, eventually
+from e2e.kit.install import deploy, lab_or_exit
 
 __all__ = ["arguments", "deployed", "journal_closed", "only_for", "over_nodes", "took_away"]
 
@@ -30,17 +32,19 @@ def arguments(prog: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def deployed(nodes: int, *, attempts: int = 1, probe_seconds: int = 60) -> Cluster:
-    """The lab up, this checkout installed, no policy there."""
-    run(str(ROOT / "hack/lab"), "up", "--nodes", str(nodes), timeout=1800)
-    settings = ("--set", f"NNCP_MAX_RETRIES={attempts}", "--probe-timeout", str(probe_seconds))
-    run(str(ROOT / "hack/deploy"), *settings, timeout=1800)
+    """The lab up and ours alone, this checkout installed, no policy there."""
+    lab_or_exit(nodes=nodes)
+    deploy("--set", f"NNCP_MAX_RETRIES={attempts}", "--probe-timeout", str(probe_seconds))
     cluster = Cluster()
     cluster.delete_policies()
     return cluster
 
 
 def over_nodes(nodes: Iterable[Node], items: Iterable[T], work: Callable[[Node, T], None]) -> None:
-    """Each item is worked on once, by whichever node is free; the first error ends all, after what is under way."""
+    """Each item is worked on once, by whichever node is free.
+
+    The first error is told at once and ends all, after what is under way.
+    """
     left: queue.SimpleQueue[T] = queue.SimpleQueue()
     for item in items:
         left.put(item)
@@ -56,6 +60,8 @@ def over_nodes(nodes: Iterable[Node], items: Iterable[T], work: Callable[[Node, 
                 work(node, item)
         except BaseException as error:  # noqa: BLE001  (raised in the caller's thread below)
             errors.append(error)
+            print(f"{node.name}:", file=sys.stderr)
+            traceback.print_exception(error)
 
     threads = [threading.Thread(target=worker, args=(node,), name=node.name) for node in nodes]
     for thread in threads:

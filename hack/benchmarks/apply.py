@@ -1,9 +1,12 @@
 """How much longer a policy takes than libnmstate alone, and what the handler weighs.
 
-For each policy, alternating in one run on one node:
+For each policy, alternating in one run on one node, either one first in every second round:
   ours   from the start of `kubectl apply` until a watch sees the policy Available for its generation
-  alone  libnmstate's own apply and show, called in the handler's container while the handler is idle
+  alone  libnmstate's own apply, commit and show of the same state, called in the handler's container while the handler
+         is idle. The same: with the defaults that a policy gets, so that a bridge's ports carry VLANs 2 to 4094
 The ratio is ours over alone (medians). Between measurements libnmstate removes what was made.
+  stages     where the time of ours goes: the enactment's own timing (medians), and what is not the node's
+  guards     the part of the whole that journal and restore unit cost: writing, checking, syncing and closing
   unchanged  a second policy that wants what the node already is, from `kubectl apply` until it is Available; the run
              ends where the handler's metrics say that the node was touched for it
 Memory: the handler's resident set when idle after the run, and its peak since it started (both in MB).
@@ -20,49 +23,20 @@ import time
 from types import TracebackType
 from typing import Any
 
-from e2e.kit import Cluster, Node, run
+from e2e.kit import Cluster, Node
 from e2e.kit.cluster import HANDLER_NAMESPACE
+from e2e.kit.install import deploy, lab_or_exit
 from e2e.kit.metrics import Metrics, handler_metrics
-from e2e.kit.shell import ROOT
+from hack.benchmarks.policies import POLICIES, undo
+from nmstate_k8s.domain.desired.defaults import with_defaults
 
 __all__ = ["main"]
 
 Json = dict[str, Any]
+Timing = dict[str, float]
 
-_STATIC = {"enabled": True, "dhcp": False, "address": [{"ip": "198.51.100.7", "prefix-length": 24}]}
-
-POLICIES: dict[str, Json] = {
-    "dummy": {"interfaces": [{"name": "dummy1", "type": "dummy", "state": "up", "ipv4": _STATIC}]},
-    "bond-vlan": {
-        "interfaces": [
-            {
-                "name": "bond1",
-                "type": "bond",
-                "state": "up",
-                "link-aggregation": {"mode": "active-backup", "port": ["eth1", "eth2"]},
-            },
-            {
-                "name": "bond1.102",
-                "type": "vlan",
-                "state": "up",
-                "vlan": {"base-iface": "bond1", "id": 102},
-                "ipv4": _STATIC,
-            },
-        ]
-    },
-    "linux-bridge": {
-        "interfaces": [
-            {
-                "name": "br1",
-                "type": "linux-bridge",
-                "state": "up",
-                "ipv4": {"enabled": False},
-                "bridge": {"options": {"stp": {"enabled": False}}, "port": [{"name": "eth1"}]},
-            }
-        ]
-    },
-    "static-ip": {"interfaces": [{"name": "eth1", "type": "ethernet", "state": "up", "ipv4": _STATIC}]},
-}
+GUARDS = ("journal", "locate", "note", "check", "sync", "close")
+"""Steps that are there for the journal and the restore unit alone (`domain.host.steps`)."""
 
 _PYTHON = """
 import json, sys, time, libnmstate
@@ -73,18 +47,6 @@ libnmstate.apply(desired)
 if show: libnmstate.show()
 print(time.monotonic() - start)
 """
-
-
-def undo(desired: Json) -> Json:
-    """The state that removes what `desired` made: virtual interfaces absent, NICs up without addresses."""
-    absent = [
-        {"name": i["name"], "type": i["type"], "state": "absent"}
-        for i in desired["interfaces"]
-        if i["type"] != "ethernet"
-    ]
-    bare = {"enabled": False}
-    nics = [{"name": n, "type": "ethernet", "state": "up", "ipv4": bare, "ipv6": bare} for n in ("eth1", "eth2")]
-    return {"interfaces": absent + nics}
 
 
 class AvailableWatch:
@@ -138,14 +100,16 @@ class Bench:
         return float(done.stdout.strip().splitlines()[-1])
 
     def alone(self, desired: Json) -> float:
-        seconds = self.in_handler(desired, show=True)
+        seconds = self.in_handler(with_defaults(desired), show=True)
         self.in_handler(undo(desired), show=False)
         return seconds
 
-    def ours(self, name: str, desired: Json) -> float:
+    def ours(self, name: str, desired: Json) -> tuple[float, Timing]:
+        """Seconds until Available, and how long each step took on the node."""
         seconds = self._until_available(name, desired)
+        (enactment,) = self.cluster.enactments(name).values()
         self._away(desired)
-        return seconds
+        return seconds, enactment["status"]["timing"]
 
     def unchanged(self, desired: Json) -> float:
         """Seconds of a policy that finds the node as it wants it.
@@ -188,40 +152,76 @@ def _grown(before: Metrics, after: Metrics, name: str, **labels: str) -> float:
     return after.value(name, **labels) - before.value(name, **labels)
 
 
+class Found:
+    """What was measured of one policy."""
+
+    def __init__(self) -> None:
+        self.ours: list[float] = []
+        self.alone: list[float] = []
+        self.timings: list[Timing] = []
+
+    def measure(self, bench: Bench, name: str, desired: Json, *, alone_first: bool) -> None:
+        if alone_first:
+            self.alone.append(bench.alone(desired))
+        seconds, timing = bench.ours(name, desired)
+        self.ours.append(seconds)
+        self.timings.append(timing)
+        if not alone_first:
+            self.alone.append(bench.alone(desired))
+
+    def figures(self) -> dict[str, float]:
+        ours, alone = statistics.median(self.ours), statistics.median(self.alone)
+        guards = [
+            sum(timing.get(step, 0.0) for step in GUARDS) / whole
+            for timing, whole in zip(self.timings, self.ours, strict=True)
+        ]
+        return {
+            "ratio": ours / alone,
+            "seconds": ours,
+            "alone_seconds": alone,
+            "guards_share": statistics.median(guards),
+        }
+
+    def stages(self) -> Timing:
+        """Seconds by step; what is left is kubectl, API server, controller and watch."""
+        names = dict.fromkeys(step for timing in self.timings for step in timing)
+        found = {name: statistics.median(timing.get(name, 0.0) for timing in self.timings) for name in names}
+        rest = (whole - sum(timing.values()) for timing, whole in zip(self.timings, self.ours, strict=True))
+        return {**found, "beside": statistics.median(rest)}
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="hack/bench apply", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", metavar="POLICY", choices=list(POLICIES), default=list(POLICIES))
     options = parser.parse_args(argv)
 
-    run(str(ROOT / "hack/lab"), "up", timeout=1800)
-    run(str(ROOT / "hack/deploy"), timeout=1800)
+    lab_or_exit()
+    deploy()
     cluster = Cluster()
     cluster.delete_policies()
     bench = Bench(cluster, cluster.nodes()[-1])
 
-    ours: dict[str, list[float]] = {name: [] for name in POLICIES}
-    alone: dict[str, list[float]] = {name: [] for name in POLICIES}
+    found = {name: Found() for name in options.only}
     for number in range(options.rounds):
-        for name, desired in POLICIES.items():
-            ours[name].append(bench.ours(name, desired))
-            alone[name].append(bench.alone(desired))
-            print(
-                f"round {number + 1}: {name:14} ours {ours[name][-1]:6.2f} s   alone {alone[name][-1]:6.2f} s",
-                flush=True,
-            )
+        for name, each in found.items():
+            each.measure(bench, name, POLICIES[name], alone_first=number % 2 == 1)
+            ours, alone = each.ours[-1], each.alone[-1]
+            print(f"round {number + 1}: {name:14} ours {ours:6.2f} s   alone {alone:6.2f} s", flush=True)
     unchanged = [bench.unchanged(POLICIES["dummy"]) for _ in range(options.rounds)]
     idle, peak = bench.memory()
 
     figures: dict[str, float] = {"handler_idle_mb": idle, "handler_peak_mb": peak}
-    print(f"\n{'policy':14} {'ours s':>8} {'alone s':>8} {'ratio':>6}   (medians of {options.rounds})")
-    for name in POLICIES:
-        a, b = statistics.median(ours[name]), statistics.median(alone[name])
-        key = name.replace("-", "_")
-        figures |= {f"{key}_ratio": a / b, f"{key}_seconds": a, f"{key}_alone_seconds": b}
-        print(f"{name:14} {a:8.2f} {b:8.2f} {a / b:6.2f}")
+    print(f"\n{'policy':14} {'ours s':>8} {'alone s':>8} {'ratio':>6} {'guards':>7}   (medians of {options.rounds})")
+    for name, each in found.items():
+        its = each.figures()
+        figures |= {f"{name.replace('-', '_')}_{key}": value for key, value in its.items()}
+        print("{:14} {seconds:8.2f} {alone_seconds:8.2f} {ratio:6.2f} {guards_share:7.1%}".format(name, **its))
+    for name, each in found.items():
+        print(f"{name:14} {'  '.join(f'{step} {seconds:.2f}' for step, seconds in each.stages().items())}")
     figures |= {"unchanged_seconds": statistics.median(unchanged), "unchanged_worst_seconds": max(unchanged)}
     print(f"unchanged      {figures['unchanged_seconds']:8.2f}   (worst {max(unchanged):.2f})")
     print(f"handler: {idle:.0f} MB idle, {peak:.0f} MB at most")

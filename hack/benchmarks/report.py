@@ -19,11 +19,11 @@ import statistics
 import time
 from collections.abc import Callable
 
-from e2e.kit import Cluster, Node, eventually, run
+from e2e.kit import Cluster, Node, eventually
+from e2e.kit.install import deploy, lab_or_exit
 from e2e.kit.metrics import handler_metrics
 from e2e.kit.nodestate import ReportWatcher, Seen, at_rest
 from e2e.kit.pace import Pace
-from e2e.kit.shell import ROOT
 
 __all__ = ["main"]
 
@@ -157,8 +157,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--interfaces", type=int, default=100, help="how many more (default 100; 0: none)")
     options = parser.parse_args(argv)
 
-    run(str(ROOT / "hack/lab"), "up", timeout=1800)
-    run(str(ROOT / "hack/deploy"), timeout=1800)
+    lab_or_exit()
+    deploy()
     cluster = Cluster()
     cluster.delete_policies()
     node = cluster.nodes()[-1]

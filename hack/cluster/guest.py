@@ -20,7 +20,7 @@ from .paths import SOURCE, Paths
 from .run import caged, run
 from .say import Progress
 
-__all__ = ["build_image", "build_tree", "find_image", "find_tree", "packages"]
+__all__ = ["build_image", "build_tree", "find_image", "find_tree", "packages", "place"]
 
 PACKAGES = (
     "containerd", "containernetworking-plugins", "dbus", "ethtool", "iproute2", "iputils-ping", "kmod",
@@ -54,7 +54,7 @@ def build_tree(paths: Paths, *, open_vswitch: bool = False) -> Path:
     return target
 
 
-def _image(paths: Paths, open_vswitch: bool) -> Path | None:
+def place(paths: Paths, *, open_vswitch: bool) -> Path | None:
     """Where the image of the present sources, kernel and kubelet belongs; None where one of them is to be built yet."""
     kubelet, kernel_folder = find_binary(paths, "kubelet"), kernel.find(paths)
     if kubelet is None or kernel_folder is None:
@@ -68,13 +68,13 @@ def _image(paths: Paths, open_vswitch: bool) -> Path | None:
 
 
 def find_image(paths: Paths, *, open_vswitch: bool = False) -> Path | None:
-    folder = _image(paths, open_vswitch)
+    folder = place(paths, open_vswitch=open_vswitch)
     return folder if folder and folder.is_dir() else None
 
 
 def build_image(paths: Paths, progress: Progress, *, open_vswitch: bool = False) -> Path:
     """Make the image from tree, kernel and kubelet, which must be there."""
-    target, tree = _image(paths, open_vswitch), find_tree(paths, open_vswitch=open_vswitch)
+    target, tree = place(paths, open_vswitch=open_vswitch), find_tree(paths, open_vswitch=open_vswitch)
     kernel_folder, kubelet = kernel.find(paths), find_binary(paths, "kubelet")
     manager = ovs.find(paths) if open_vswitch else None
     if (
@@ -93,9 +93,9 @@ def build_image(paths: Paths, progress: Progress, *, open_vswitch: bool = False)
         run("cp", "-a", tree, root)
         fill(root, kernel_folder, kubelet, manager)
         for library in chroot.LIBRARIES:
-            place = work / "host" / library
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / "usr" / library, place)
+            there = work / "host" / library
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / "usr" / library, there)
         run("mkfs.ext4", "-q", "-F", "-d", root, work / "disk.ext4", DISK, what="making the nodes' disk")
         shutil.rmtree(root)
     with progress.step("nodes' disk: container images"):

@@ -20,7 +20,7 @@ from .plan import Node
 from .say import Progress
 from .session import Session
 
-__all__ = ["Settings", "down", "exists", "find_nodes", "known_nodes", "settings", "up"]
+__all__ = ["Settings", "down", "exists", "find_nodes", "known_nodes", "refuse_other", "settings", "up"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ def settings(paths: Paths) -> Settings:
         return Settings(**json.loads(_settings_file(paths).read_text()))
     except FileNotFoundError as error:
         raise LabError("the lab was not brought up to its end; run `hack/lab up`") from error
+    except (TypeError, ValueError) as error:
+        raise LabError("the lab was made by another version of `hack/lab`; take it down: `hack/lab down`") from error
 
 
 def known_nodes(paths: Paths) -> list[Node]:
@@ -75,12 +77,27 @@ def up(paths: Paths, progress: Progress, *, count: int | None, memory: int, open
     if session is None:
         shutil.rmtree(paths.state, ignore_errors=True)
         session = _begin(paths, progress, count or 2, memory, open_vswitch)
-    elif open_vswitch and not settings(paths).open_vswitch:
-        raise LabError("the running lab has no Open vSwitch; take it down first: `hack/lab down`")
+    else:
+        refuse_other(paths, settings(paths), open_vswitch=open_vswitch)
     if count and count > settings(paths).nodes:
         _save(paths, Settings(**{**asdict(settings(paths)), "nodes": count}))
     _converge(session, progress)
     return session
+
+
+def refuse_other(paths: Paths, running: Settings, *, open_vswitch: bool) -> None:
+    """
+    :raises LabError: if the running lab is not one that would be made now.
+    """
+    kernel_now, image_now = kernel.find(paths), guest.place(paths, open_vswitch=running.open_vswitch)
+    if (running.kernel, running.image) != (str(kernel_now), str(image_now)):
+        raise LabError(
+            "the running lab was made by another version of `hack/lab`, or of what its nodes are made of: "
+            f"they run from {running.image}, this checkout makes {image_now or 'nothing yet'}. "
+            "Take it down first (`hack/lab down`), or begin another beside it (XDG_STATE_HOME=FOLDER)"
+        )
+    if open_vswitch and not running.open_vswitch:
+        raise LabError("the running lab has no Open vSwitch; take it down first: `hack/lab down`")
 
 
 def _save(paths: Paths, wanted: Settings) -> None:
