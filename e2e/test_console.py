@@ -7,53 +7,10 @@ from typing import Any
 
 from e2e.kit import Cluster, Node, eventually
 from e2e.kit.cluster import first_true
+from e2e.kit.console import EMPTY_BRIDGE, MAPPINGS, OVS_OVER_BOND, bond
 from e2e.kit.examples import eth
 
 Json = dict[str, Any]
-
-MAPPINGS: Json = {"ovn": {"bridge-mappings": [{"bridge": "ovs-br1", "localnet": "physnet", "state": "present"}]}}
-
-OVS_OVER_BOND: Json = {
-    "interfaces": [
-        {
-            "name": "ovs-br1",
-            "type": "ovs-bridge",
-            "state": "up",
-            "bridge": {
-                "allow-extra-patch-ports": True,
-                "options": {"stp": {"enabled": False}, "mcast-snooping-enable": True},
-                "port": [
-                    {
-                        "name": "bond1",
-                        "link-aggregation": {"mode": "balance-slb", "port": [{"name": "eth1"}, {"name": "eth2"}]},
-                    },
-                    {"name": "ovs-br1"},
-                ],
-            },
-        },
-        {
-            "name": "ovs-br1",
-            "type": "ovs-interface",
-            "state": "up",
-            "ipv4": {"enabled": False},
-            "ipv6": {"enabled": False},
-        },
-    ]
-}
-
-EMPTY_BRIDGE: Json = {
-    "interfaces": [{"name": "br0", "type": "linux-bridge", "state": "up", "bridge": {"port": [], "options": {}}}]
-}
-
-
-def bond(**options: str) -> Json:
-    link = {"mode": "active-backup", "port": ["eth1", "eth2"], "options": options}
-    return {
-        "interfaces": [
-            {"name": "bond0", "type": "bond", "state": "up", "copy-mac-from": "eth1", "link-aggregation": link}
-        ]
-    }
-
 
 OVS_AWAY: Json = {
     "interfaces": [

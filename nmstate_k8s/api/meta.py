@@ -12,7 +12,6 @@ __all__ = [
     "FORCE_REFRESH_LABEL",
     "POLICY_UID_ANNOTATION",
     "MUTATING_TIMESTAMP_ANNOTATION",
-    "DESCRIPTION_ANNOTATION",
     "PROMOTE_ANNOTATION",
     "PAUSE_ANNOTATION",
     "ABORT_ANNOTATION",
@@ -24,7 +23,6 @@ __all__ = [
     "COMPONENT_LABEL",
     "HANDLER_COMPONENT",
     "WEBHOOK_COMPONENT",
-    "OPERATOR_COMPONENT",
     "NAME_LABEL",
     "HANDLER_SELECTOR",
     "OPERATOR_MANAGER",
@@ -54,7 +52,6 @@ FORCE_REFRESH_LABEL = f"{GROUP}/force-nns-refresh"
 
 # On policies.
 MUTATING_TIMESTAMP_ANNOTATION = f"{GROUP}/webhook-mutating-timestamp"
-DESCRIPTION_ANNOTATION = "description"
 # What a user says of the rollout of a generation: its number is the value.
 PROMOTE_ANNOTATION = f"{GROUP}/rollout-promote"
 PAUSE_ANNOTATION = f"{GROUP}/rollout-pause"
@@ -72,7 +69,6 @@ APP_OPERATOR = "kubernetes-nmstate-operator"
 COMPONENT_LABEL = "component"
 HANDLER_COMPONENT = "kubernetes-nmstate-handler"
 WEBHOOK_COMPONENT = "kubernetes-nmstate-webhook"
-OPERATOR_COMPONENT = "kubernetes-nmstate-operator"
 NAME_LABEL = "name"
 HANDLER_SELECTOR = f"{COMPONENT_LABEL}={HANDLER_COMPONENT}"
 

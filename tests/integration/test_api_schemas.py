@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from e2e.kit.console import WIZARD
 from nmstate_k8s.api.conditions import PolicyPhase, policy_conditions
 from nmstate_k8s.core.client import APPLY, Client
 from nmstate_k8s.core.errors import Invalid
@@ -19,55 +20,8 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("crds")]
 EXAMPLES = sorted(path.stem for path in (ROOT / "manifests" / "examples").glob("*.yaml"))
 VERSIONS = ("v1", "v1beta1")
 
-# What the OpenShift console's wizard writes.
-WIZARD: dict[str, Any] = {
-    "bridge mappings alone": {
-        "ovn": {"bridge-mappings": [{"bridge": "br-ex", "localnet": "physnet", "state": "present"}]}
-    },
-    "ovs bridge over a bond": {
-        "interfaces": [
-            {
-                "name": "ovs-br1",
-                "type": "ovs-bridge",
-                "state": "up",
-                "bridge": {
-                    "allow-extra-patch-ports": True,
-                    "options": {"stp": {"enabled": False}, "mcast-snooping-enable": True},
-                    "port": [
-                        {
-                            "name": "bond1",
-                            "link-aggregation": {
-                                "mode": "balance-slb",
-                                "port": [{"name": "eth1"}, {"name": "eth2"}],
-                            },
-                        },
-                        {"name": "ovs-br1"},
-                    ],
-                },
-            },
-            {
-                "name": "ovs-br1",
-                "type": "ovs-interface",
-                "state": "up",
-                "ipv4": {"enabled": False},
-                "ipv6": {"enabled": False},
-            },
-        ]
-    },
-    "empty bridge": {
-        "interfaces": [{"name": "br0", "type": "linux-bridge", "state": "up", "bridge": {"port": [], "options": {}}}]
-    },
-    "bond": {
-        "interfaces": [
-            {
-                "name": "bond0",
-                "type": "bond",
-                "state": "up",
-                "copy-mac-from": "eth1",
-                "link-aggregation": {"mode": "active-backup", "port": ["eth1", "eth2"], "options": {}},
-            }
-        ]
-    },
+SHAPES: dict[str, Any] = {
+    **WIZARD,
     "numbers as strings": {
         "interfaces": [
             {"name": "eth1", "ipv4": {"address": [{"ip": "192.0.2.1", "prefix-length": "24"}], "enabled": True}}
@@ -194,10 +148,10 @@ async def test_every_example_is_accepted_and_kept_as_it_is(client: Client, name:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("shape", WIZARD)
+@pytest.mark.parametrize("shape", SHAPES)
 async def test_every_shape_of_the_console_is_accepted(client: Client, shape: str, version: str) -> None:
     """With its node selector."""
-    spec = {"desiredState": WIZARD[shape], "nodeSelector": {"node-role.kubernetes.io/worker": ""}}
+    spec = {"desiredState": SHAPES[shape], "nodeSelector": {"node-role.kubernetes.io/worker": ""}}
     kept = await strictly(client, in_version(POLICIES, version), named("wizard", spec))
     assert kept.to_dict()["spec"] == spec
 

@@ -36,7 +36,10 @@ _NOT_A_MAPPING: Mapping[type, str] = {list: "a list", str: "text", bool: "a trut
 
 
 def refuse_other_than_object(desired: Any) -> None:
-    """Raise for what is no mapping, or a large one."""
+    """Of a desired state as it was read.
+
+    :raises DesiredStateError: for what is no mapping, or one that is too large, too deep or too wide.
+    """
     if not isinstance(desired, Mapping):
         what = _NOT_A_MAPPING.get(type(desired), type(desired).__name__)
         hint = " (an indented block is missing, or it was quoted)" if isinstance(desired, str) else ""
@@ -46,6 +49,10 @@ def refuse_other_than_object(desired: Any) -> None:
 
 
 def refuse_too_large(state: bytes) -> None:
+    """Of a desired state as JSON.
+
+    :raises DesiredStateError: where it has more bytes than `MAX_STATE_BYTES`.
+    """
     if len(state) > MAX_STATE_BYTES:
         size, most = len(state) // 1024, MAX_STATE_BYTES // 1024
         cause = f"desiredState has {size} KiB, more than the {most} KiB allowed"
@@ -85,6 +92,10 @@ def _levels(state: Any) -> Iterator[list[Any]]:
 
 
 def refuse_large_captures(capture: Mapping[str, str]) -> None:
+    """Of expressions by name.
+
+    :raises DesiredStateError: where there are more than `MAX_CAPTURES`, or more bytes of them than `MAX_CAPTURE_BYTES`.
+    """
     if len(capture) > MAX_CAPTURES:
         cause = f"capture has {len(capture)} expressions, more than the {MAX_CAPTURES} allowed"
         raise DesiredStateError("TooLarge", cause, path=("capture",))

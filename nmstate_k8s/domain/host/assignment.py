@@ -13,7 +13,7 @@ from enum import Enum
 from nmstate_k8s.api.conditions import EnactmentPhase, enactment_phase
 from nmstate_k8s.api.enactment import Enactment
 
-__all__ = ["Assignment", "assignment", "attempts_failed"]
+__all__ = ["Assignment", "assignment"]
 
 _FINAL_FAILURES = frozenset({EnactmentPhase.FAILED, EnactmentPhase.ABORTED})
 
@@ -39,10 +39,3 @@ def assignment(enactment: Enactment, *, boot_id: str, verified: bool) -> Assignm
     if phase is not EnactmentPhase.AVAILABLE or status.boot_id != boot_id:
         return Assignment.WORK
     return Assignment.NOTHING if verified else Assignment.VERIFY
-
-
-def attempts_failed(enactment: Enactment) -> int:
-    """How many attempts at the generation that is asked for have failed, over restarts of the handler, too."""
-    if enactment.spec is None:
-        return 0
-    return enactment.status.retry_count.get(str(enactment.spec.policy_generation), 0)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from e2e.kit.console import WIZARD
 from tests.domain.admission.asking import judged
 
 pytest.importorskip("libnmstate", reason="hack/wheel --install .venv/bin/python")
@@ -31,49 +32,11 @@ def test_every_example_passes(example: str) -> None:
 
 
 ETH1 = {"name": "eth1", "type": "ethernet", "state": "up"}
-OVS_OVER_BOND = {
-    "name": "ovs-br1",
-    "type": "ovs-bridge",
-    "state": "up",
-    "bridge": {
-        "allow-extra-patch-ports": True,
-        "options": {"stp": {"enabled": False}, "mcast-snooping-enable": True},
-        "port": [
-            {
-                "name": "bond1",
-                "link-aggregation": {"mode": "balance-slb", "port": [{"name": "eth1"}, {"name": "eth2"}]},
-            },
-            {"name": "ovs-br1"},
-        ],
-    },
-}
-OVS_INTERFACE = {
-    "name": "ovs-br1",
-    "type": "ovs-interface",
-    "state": "up",
-    "ipv4": {"enabled": False},
-    "ipv6": {"enabled": False},
-}
 FINE: dict[str, Any] = {
     "nothing": {},
     "none": None,
     "no interfaces": {"interfaces": []},
-    "a mapping of OVN alone": {"ovn": {"bridge-mappings": [{"bridge": "br", "localnet": "net", "state": "present"}]}},
-    "an OVS bridge over a bond": {"interfaces": [OVS_OVER_BOND, OVS_INTERFACE]},
-    "an empty bridge": {
-        "interfaces": [{"name": "br0", "type": "linux-bridge", "state": "up", "bridge": {"port": [], "options": {}}}]
-    },
-    "a bond with empty options": {
-        "interfaces": [
-            {
-                "name": "bond0",
-                "type": "bond",
-                "state": "up",
-                "copy-mac-from": "eth1",
-                "link-aggregation": {"mode": "active-backup", "port": ["eth1", "eth2"], "options": {}},
-            }
-        ]
-    },
+    **WIZARD,
     "numbers as text": {
         "interfaces": [
             {
