@@ -22,7 +22,7 @@ from nmstate_k8s.api.enactment import (
     ProbeResult,
 )
 from nmstate_k8s.domain.desired.defaults import with_defaults
-from nmstate_k8s.domain.desired.limits import MAX_STATE_BYTES
+from nmstate_k8s.domain.desired.limits import MAX_STATE_BYTES, too_deep
 from nmstate_k8s.domain.desired.secrets import masked
 from nmstate_k8s.domain.host.outcome import Outcome, message
 from nmstate_k8s.domain.host.retries import Retries
@@ -39,10 +39,9 @@ def progressing(
     """Before anything is changed. Of another generation nothing is kept."""
     same = previous.policy_generation == spec.policy_generation
     kept = previous if same else EnactmentStatus()
-    desired = masked(with_defaults(spec.desired_state))
     return EnactmentStatus(
         conditions=enactment_conditions(EnactmentPhase.PROGRESSING, now=now, previous=kept.conditions),
-        desired_state=desired if _fits(desired) else None,
+        desired_state=_shown(spec.desired_state),
         desired_state_meta_info=_meta(spec.policy_generation, now),
         policy_generation=spec.policy_generation,
         captured_states=kept.captured_states,
@@ -145,8 +144,12 @@ def _details(outcome: Outcome) -> str:
     return text if len(text) <= MAX_DETAILS else f"{text[:MAX_DETAILS]}…"
 
 
-def _fits(desired: Any) -> bool:
-    return len(msgspec.json.encode(desired)) <= MAX_STATE_BYTES
+def _shown(desired: Any) -> Any:
+    """The state before it is judged; nothing where it is larger or deeper than any that is applied."""
+    if too_deep(desired):
+        return None
+    shown = masked(with_defaults(desired))
+    return shown if len(msgspec.json.encode(shown)) <= MAX_STATE_BYTES else None
 
 
 def _meta(generation: int | None, now: datetime) -> MetaInfo:

@@ -107,6 +107,18 @@ def test_a_state_that_is_too_large_is_not_shown() -> None:
     assert progressing(spec, EnactmentStatus(), boot_id="b", transaction_id="t", now=NOW).desired_state is None
 
 
+def test_a_state_that_is_too_deep_is_not_shown() -> None:
+    """Nothing that reads it by recursion gets it: the node is to say what is wrong with it, and go on with others."""
+    deep: Any = 1
+    for _ in range(5_000):
+        deep = {"a": deep}
+    status = progressing(
+        EnactmentSpec(policy_generation=2, desired_state=deep), NOTHING, boot_id="", transaction_id="", now=NOW
+    )
+    assert status.desired_state is None
+    assert enactment_phase(status.conditions) is EnactmentPhase.PROGRESSING
+
+
 def in_phase(phase: EnactmentPhase | None, *, generation: int = 2, boot: str = "b1") -> Enactment:
     conditions = enactment_conditions(phase, now=NOW) if phase else ()
     return Enactment(

@@ -73,6 +73,17 @@ async def test_a_misspelt_key_is_named_with_its_path_and_what_was_meant() -> Non
 
 
 @pytest.mark.asyncio
+async def test_a_state_that_is_too_deep_is_refused_for_good() -> None:
+    """Also where it is far deeper than Python reads by recursion."""
+    deep: Any = 1
+    for _ in range(5_000):
+        deep = {"a": deep}
+    fault = (await prepare(FakeHost(), {"interfaces": [deep]}, {}, {}, b"{}")).fault
+    assert fault is not None
+    assert (fault.cause, fault.lasting) == ("desiredState has more than 100 levels of mappings and lists", True)
+
+
+@pytest.mark.asyncio
 async def test_of_two_mistakes_the_first_is_blamed() -> None:
     """Where no single removal helps, it is the first that is refused by itself."""
     host = FakeHost(known_keys=KEYS)
