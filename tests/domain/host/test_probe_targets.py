@@ -110,10 +110,13 @@ async def test_what_is_no_tls_fails(serve: Serve) -> None:
         await probe.attempt(NO_CHANGE)
 
 
-async def test_a_port_that_is_none_fails() -> None:
-    """Rather than end the transaction."""
-    with pytest.raises(ProbeFailed, match=r"Port out of range"):
-        await http(99999).attempt(NO_CHANGE)
+@pytest.mark.parametrize("url", ["http://[:::]/", "http://[192.0.2.1]/x", "http://192.0.2.1:99999/"])
+async def test_a_url_that_the_schema_lets_through_and_that_is_none_fails(url: str) -> None:
+    """When it is tried: to make the probes of a plan must not fail, it may be the plan of all policies."""
+    probe = HttpProbe(HTTPProbe(url=url), name_servers=no_servers)
+    assert probe.name == url.replace("://", " ")
+    with pytest.raises(ProbeFailed, match="the URL cannot be meant"):
+        await probe.attempt(NO_CHANGE)
 
 
 async def test_the_quickest_wins_and_the_others_leave_nothing() -> None:

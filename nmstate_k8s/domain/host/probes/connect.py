@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ __all__ = ["HttpProbe", "TcpProbe"]
 _SECONDS = 3.0
 _MAX_NAME = 100
 _GOOD = range(200, 400)
+_QUERY = re.compile(r"[?#]")
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -51,18 +53,22 @@ class HttpProbe:
     try_seconds = _SECONDS
 
     def __init__(self, target: HTTPProbe, *, name_servers: NameServers) -> None:
-        self._url = urlsplit(target.url)
-        self.name = f"{self._url.scheme} {self._url.netloc}{self._url.path}"[:_MAX_NAME]
+        self._url = target.url
+        scheme, _, rest = target.url.partition("://")
+        self.name = f"{scheme} {_QUERY.split(rest, maxsplit=1)[0]}"[:_MAX_NAME]
         self._status = target.status
         self._name_servers = name_servers
 
     async def attempt(self, change: Change) -> None:
-        secure = self._url.scheme == "https"
-        host = self._url.hostname or ""
         try:
-            port = self._url.port or (443 if secure else 80)
+            url = urlsplit(self._url)
+            host, port, secure = url.hostname or "", url.port, url.scheme == "https"
+        except ValueError as error:  # brackets around what is no IPv6 address, a port that is none
+            raise ProbeFailed(f"the URL cannot be meant: {error}") from error
+        try:
+            port = port or (443 if secure else 80)
             async with _connected(host, port, self._name_servers, tls=secure) as (reader, writer):
-                writer.write(_request(self._url))
+                writer.write(_request(url))
                 line = await reader.readline()
         except (OSError, ValueError) as error:
             raise ProbeFailed(f"{host}: {error}") from error
