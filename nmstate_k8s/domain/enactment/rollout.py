@@ -37,6 +37,8 @@ SETTLED = FINISHED | {EnactmentPhase.PENDING}
 NOT_READY = "Waiting for the node to become Ready"
 NEXT_STEP = "Waiting for the rollout's next step"
 OTHERS = "Waiting for nodes at work for other policies"
+TOLD = 3
+"""How many failed ones a message names: it is written on each enactment that aborts, in a large cluster on hundreds."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +196,12 @@ def _ends(failed: Sequence[EnactmentFacts], limit: int, gate: Gate) -> str:
     """Why the rest is to abort; empty: it is not."""
     if gate.abort:
         return gate.abort
-    names = ", ".join(sorted(each.name for each in failed))
+    names = sorted(each.name for each in failed)
+    told = ", ".join(names[:TOLD]) + (f" and {len(names) - TOLD} more" if names[TOLD:] else "")
     if len(failed) >= limit:
-        return f"{names} failed, and maxUnavailable allows no more than {limit} unavailable"
+        return f"{told} failed, and maxUnavailable allows no more than {limit} unavailable"
     if failed and gate.canary:
-        return f"{names} failed at step {gate.step} of the rollout"
+        return f"{told} failed at step {gate.step} of the rollout"
     return ""
 
 

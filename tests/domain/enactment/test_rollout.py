@@ -138,6 +138,17 @@ def test_the_rest_aborts_when_as_many_failed_as_may_be_unavailable() -> None:
     assert not cluster.plan(), "what is final stays"
 
 
+def test_an_abort_names_some_of_many_that_failed() -> None:
+    """It is written on each of those that abort: hundreds of names on hundreds of them are too much."""
+    cluster = Cluster(12, max_unavailable=6)
+    cluster.settle()
+    for number in range(6):
+        cluster.report(f"n{number:02}", EnactmentPhase.FAILED)
+    assert {each.message.partition(" because ")[2] for each in cluster.plan().abort} == {
+        "n00.p, n01.p, n02.p and 3 more failed, and maxUnavailable allows no more than 6 unavailable"
+    }
+
+
 def test_a_new_generation_moves_nodes_at_work_on_at_once_and_the_others_in_turn() -> None:
     """A node at work has its slot already."""
     cluster = Cluster(3, max_unavailable=1)
