@@ -30,6 +30,7 @@ from nmstate_k8s.core.store import Store
 from nmstate_k8s.core.tls import ServerTls
 
 __all__ = [
+    "ELECTION",
     "LEADERS_TURN",
     "SECRETS",
     "Callers",
@@ -43,6 +44,9 @@ LOOK_AGAIN: Final = 3600.0
 MAX_STEPS: Final = 10
 LEADERS_TURN: Final = 10.0
 """Seconds that the leader has for what others see missing."""
+ELECTION: Final = 0.5
+"""Seconds after which a process asks itself again whether it leads by now, where something is missing: the only one
+comes to lead a moment after it starts, and nobody is called before."""
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
@@ -113,7 +117,7 @@ class CertificateReconciler:
         :raises ApiError: if the server refuses (Conflict: another process was faster): it is tried again.
         """
         if not self._leads() and (seconds := self._others_turn()):
-            return Result(requeue_after=seconds)
+            return Result(requeue_after=seconds if self._missing_since is None else min(seconds, ELECTION))
         found = await self._read()
         if found is None and not self._creates:
             log.info("the Secret of certificates is not there yet", secret=str(self._secret))

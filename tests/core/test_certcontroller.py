@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from nmstate_k8s.core.admission import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from nmstate_k8s.core.certcontroller import (
+    ELECTION,
     LEADERS_TURN,
     SECRETS,
     CertificateReconciler,
@@ -126,13 +127,14 @@ class World:
 
     def start(self, *, leads: bool = True) -> None:
         """A process that knows nothing; it leads from now on, or another one does."""
+        self.leads = leads
         self.reconciler = CertificateReconciler(
             self.client,
             SECRET,
             hosts=[HOST],
             configurations=[(MUTATING_WEBHOOKS, "hooks"), (VALIDATING_WEBHOOKS, "hooks")],
             durations=lambda: self.durations,
-            leads=lambda: leads,
+            leads=lambda: self.leads,
             callers=lambda: {name: base64.b64decode(name) for name in self.server.bundles},
         )
 
@@ -253,11 +255,11 @@ async def test_another_one_does_what_the_leader_does_not_know_of() -> None:
     """One of an older version leads until its successor is ready: after its turn somebody else acts, and once."""
     world = World()
     world.start(leads=False)
-    assert await world.look() == LEADERS_TURN
-    await asyncio.sleep(LEADERS_TURN - 1)
-    assert await world.look() == pytest.approx(1)
+    assert await world.look() == ELECTION
+    await asyncio.sleep(LEADERS_TURN - ELECTION / 2)
+    assert await world.look() == pytest.approx(ELECTION / 2)
     assert not world.server.requests
-    await asyncio.sleep(1)
+    await asyncio.sleep(ELECTION / 2)
     with capture_logs() as logs:
         await world.look()
     assert "the leader keeps no certificates, doing it in its place" in [each["event"] for each in logs]
@@ -269,6 +271,20 @@ async def test_another_one_does_what_the_leader_does_not_know_of() -> None:
 
 
 @virtual_time
+async def test_who_comes_to_lead_begins_at_once() -> None:
+    """A process that is alone looks at certificates before it leads: a new installation does not wait for its turn."""
+    world = World()
+    world.start(leads=False)
+    wait = await world.look()
+    world.leads = True
+    await asyncio.sleep(wait)
+    with capture_logs():
+        await world.look()
+    world.check()
+    assert wait < 1
+
+
+@virtual_time
 async def test_a_webhook_that_trusts_nobody_is_the_leaders_first() -> None:
     """The operator makes it again without a bundle; who leads has it in its hands, and others wait their turn."""
     world = World()
@@ -276,7 +292,7 @@ async def test_a_webhook_that_trusts_nobody_is_the_leaders_first() -> None:
     world.start(leads=False)
     world.reconciler.saw(Event(None, Object.from_dict(world.server.objects[SECRET_PATH], SECRETS)))
     world.server.configure("one", "two")
-    assert await world.look() == LEADERS_TURN
+    assert await world.look() == ELECTION
     await asyncio.sleep(LEADERS_TURN)
     with capture_logs():
         await world.look()
