@@ -36,6 +36,7 @@ _MADE_IN_KERNEL = frozenset(
 _BASED = ("vlan", "vxlan", "mac-vlan", "mac-vtap", "ipvlan", "macsec")
 """Types with a section of their name, without which there is nothing to make; its `base-iface` is the base."""
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}(([:-][0-9A-Fa-f]{2}){14})?")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Has(Protocol):
@@ -171,7 +172,7 @@ def _refuse_impossible(place: _Place) -> None:
         raise place.mistake(f": the name has {size} characters, Linux takes {MAX_NAME} at most")
     vlan = entry.get("vlan")
     number = str(vlan.get("id", "")) if kind == "vlan" and isinstance(vlan, Mapping) else ""
-    if number.isdigit() and int(number) > MAX_VLAN:
+    if _NUMBER.fullmatch(number) and int(number) > MAX_VLAN:
         raise place.mistake(f" is {number}, more than {MAX_VLAN}", "vlan", "id")
 
 
@@ -185,7 +186,7 @@ def _refuse_turned_ranges(place: _Place) -> None:
         for tags in listed if isinstance(listed, list) else ():
             span = tags.get("id-range") if isinstance(tags, Mapping) else None
             first, last = (str(span.get(end, "")) for end in ("min", "max")) if isinstance(span, Mapping) else ("", "")
-            if first.isdigit() and last.isdigit() and int(first) > int(last):
+            if _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(first) > int(last):
                 what = f" has an id-range from {first} to {last}"
                 raise place.mistake(what, "bridge", "port", position, "vlan")
 

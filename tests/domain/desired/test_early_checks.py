@@ -126,7 +126,7 @@ def test_what_can_be_is_left_to_libnmstate(entry: dict[str, Any]) -> None:
     check(entry, {"name": "bond0", "type": "bond"})
 
 
-@pytest.mark.parametrize("nonsense", [1, "x", True, None, [], [1], {}, {"x": 1}, [[{}]]])
+@pytest.mark.parametrize("nonsense", [1, "x", "²", "9" * 5_000, True, None, [], [1], {}, {"x": 1}, [[{}]]])
 def test_of_an_interface_without_type_anything_may_come(nonsense: Any) -> None:
     """libnmstate reads its sections only when the node tells its type: nothing here may stumble over them."""
     vlan = {"mode": "trunk", "trunk-tags": nonsense}
@@ -135,11 +135,13 @@ def test_of_an_interface_without_type_anything_may_come(nonsense: Any) -> None:
         {"bridge": {"port": nonsense}},
         {"bridge": {"port": [{"name": "eth1", "vlan": nonsense}, {"name": nonsense, "vlan": vlan}]}},
         {"bridge": {"port": [{"vlan": {"trunk-tags": [{"id-range": nonsense}, {"id-range": {"min": nonsense}}]}}]}},
+        {"bridge": {"port": [{"vlan": {"trunk-tags": [{"id-range": {"min": nonsense, "max": nonsense}}]}}]}},
         {"vlan": nonsense},
         {"vlan": {"id": nonsense, "base-iface": nonsense}},
         {"802.1x": nonsense},
         {"alt-names": nonsense},
         {"type": nonsense},
+        {"type": "vlan", "vlan": {"id": nonsense, "base-iface": "eth0"}},
     ):
         with suppress(HostError):
             check({"name": "eth0", **more})
