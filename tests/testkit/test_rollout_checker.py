@@ -19,6 +19,7 @@ class Story:
         self.generation = 0
         for name in nodes:
             self.node(name)
+            self.handler(name)
         self.policy(**spec)
 
     def tell(self, kind: str, body: Json, what: str = "MODIFIED") -> None:
@@ -32,6 +33,11 @@ class Story:
         """A Node."""
         conditions = [{"type": "Ready", "status": str(ready)}]
         self.tell("Node", {"metadata": {"name": name, "labels": labels}, "status": {"conditions": conditions}}, what)
+
+    def handler(self, node: str, what: str = "MODIFIED", component: str = "kubernetes-nmstate-handler") -> None:
+        """A node's handler pod."""
+        metadata = {"name": f"handler-{node}", "namespace": "nmstate", "labels": {"component": component}}
+        self.tell("Pod", {"metadata": metadata, "spec": {"nodeName": node}}, what)
 
     def policy(self, uid: str = "u", **spec: Any) -> None:
         """The policy's next generation."""
@@ -193,6 +199,7 @@ def test_two_nodes_of_the_control_plane_at_once_are_found() -> None:
     story = Story("w", maxUnavailable="100%")
     for name in ("m1", "m2"):
         story.node(name, **CONTROL_PLANE)
+        story.handler(name)
     story.at += 10
     story.enactment("m1", admitted=1)
     story.enactment("w", admitted=1)
@@ -238,15 +245,42 @@ def test_a_node_that_begins_before_its_step_is_found() -> None:
     assert story.broken == ["steps", "steps", "steps"]
 
 
-def test_a_node_may_begin_for_one_whose_enactment_goes() -> None:
-    """Its handler is gone, which only the controller sees; the deletion comes a moment later."""
+def test_a_node_without_a_handler_gives_its_step_up() -> None:
+    """It is none of the policy's, whatever its enactment says, which goes a moment later."""
     story = Story("a", "b", maxUnavailable="100%", rollout=STEPS)
     story.at += 10
     story.enactment("a", admitted=1)
+    story.handler("a", what="DELETED")
     story.enactment("b", admitted=1)
-    assert story.broken == ["steps"]
-    story.enactment("a", admitted=1, what="DELETED")
     assert story.broken == []
+
+
+@pytest.mark.parametrize(("handlers", "broken"), [("abc", []), ("ab", ["steps"])])
+def test_a_share_is_of_the_nodes_that_run_a_handler(handlers: str, broken: list[str]) -> None:
+    """40 % of three is two, and of two it is one."""
+    story = Story("a", "b", "c", "d", "e", maxUnavailable="100%", rollout={"steps": [{"percent": 40, "pause": {}}]})
+    for name in set("abcde") - set(handlers):
+        story.handler(name, what="DELETED")
+    story.at += 10
+    story.enactment("a", admitted=1)
+    story.enactment("b", admitted=1)
+    assert story.broken == broken
+
+
+def test_a_node_that_runs_no_handler_gets_no_slot() -> None:
+    """Nobody would carry it out; but a handler that is replaced takes nothing away from a node that waits."""
+    story = Story("a", "b", maxUnavailable="100%")
+    story.enactment("a", "Pending", reported=1)
+    for name in "ab":
+        story.handler(name, what="DELETED")
+    story.node("c")
+    story.handler("c", component="kubernetes-nmstate-webhook")
+    story.at += 10
+    story.enactment("a", "Pending", admitted=1, reported=1)
+    assert story.broken == []
+    story.enactment("b", admitted=1)
+    story.enactment("c", admitted=1)
+    assert story.broken == ["ready", "ready"]
 
 
 @pytest.mark.parametrize("verb", ["pause", "abort"])
@@ -300,5 +334,5 @@ def test_what_was_before_we_looked_is_not_judged() -> None:
 
 def test_another_kind_is_refused() -> None:
     """It is a mistake of whoever feeds the checker."""
-    with pytest.raises(ValueError, match="not about a Pod"):
-        Checker().see("Pod", "ADDED", {"metadata": {"name": "x", "resourceVersion": "1"}}, 0.0)
+    with pytest.raises(ValueError, match="not about a Secret"):
+        Checker().see("Secret", "ADDED", {"metadata": {"name": "x", "resourceVersion": "1"}}, 0.0)

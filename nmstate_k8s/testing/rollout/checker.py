@@ -4,7 +4,8 @@ Judged at each write that lets a node begin (an admission):
 
 - **limit**: with it, no more nodes are at work or failed than the policy of that generation allows. Whatever is
   there counts, also enactments that are to go: until they are gone their nodes may be at work.
-- **ready**: a node that had no slot gets one only if it is Ready and selected.
+- **ready**: a node that had no slot gets one only if it is Ready, selected, and runs a handler (or has an enactment
+  already: a handler that is replaced takes nothing away at once).
 - **control plane**: no other node of the control plane is at work, for whatever policy.
 - **budget**: with it, no more nodes are at work for all policies together than the NMState allows.
 - **steps**: with it, no more nodes have begun than the policy's steps let, and nobody paused or aborted the rollout.
@@ -32,7 +33,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nmstate_k8s.testing.rollout.lately import Lately
-from nmstate_k8s.testing.rollout.seen import SeenEnactment, SeenNode, SeenPolicy, allowed, selects
+from nmstate_k8s.testing.rollout.seen import SeenEnactment, SeenNode, SeenPod, SeenPolicy, allowed, selects
 from nmstate_k8s.testing.rollout.steps import most_begun
 
 __all__ = ["Checker", "Violation"]
@@ -90,8 +91,6 @@ class Checker:
         self.available_since: dict[str, float] = {}
         """By the enactment's uid, if it is Available in the generation that it reports."""
         self._ceased: list[_Ceased] = []
-        self._doubtful: list[tuple[float, set[str], Violation]] = []
-        """Violations that are none if one of these enactments (by uid) goes soon: its node had no handler any more."""
         self._version = 0
 
     # --- What happens -----------------------------------------------------------------------------------------
@@ -107,6 +106,8 @@ class Checker:
         gone = what == "DELETED"
         if kind == "Node":
             self.lately.see(SeenNode.of(obj), gone, at)
+        elif kind == "Pod":
+            self.lately.see_pod(SeenPod.of(obj), gone, at)
         elif kind == "NodeNetworkConfigurationPolicy":
             self._see_policy(SeenPolicy.of(obj), gone, at)
         elif kind == "NodeNetworkConfigurationEnactment":
@@ -141,7 +142,6 @@ class Checker:
         self._date(before, None if gone else new, at)
         if gone:
             of_policy.pop(new.name, None)
-            self._acquit(new.uid, at)
             return
         of_policy[new.name] = new
         if not judge:
@@ -183,8 +183,10 @@ class Checker:
         self._among_others(new, at)
         if not self.lately.ever(new.node, at, lambda node: node.ready and selects(spec, node)):
             self._broken("ready", f"{new.name} was admitted: its node was not there, Ready and selected")
+        if old is None and not self.lately.ran_handler(new.node, at):
+            self._broken("ready", f"{new.name} was admitted: its node ran no handler")
         taken = [each.name for each in self.enactments[new.policy].values() if self._counts(each, uid, generation)]
-        limit = allowed(spec, self.lately.selected(spec, at)[-1])
+        limit = allowed(spec, self._matching(new.policy, spec, at)[-1])
         if len(taken) > limit:
             names = ", ".join(sorted(taken))
             self._broken("limit", f"{new.name} was admitted to {generation}, {limit} may be unavailable: {names}")
@@ -197,9 +199,7 @@ class Checker:
         if not (spec.get("rollout") or {}).get("steps"):
             return
         own = [each for each in self.enactments[new.policy].values() if each.policy_uid in ("", uid)]
-        sure = [
-            each for each in own if each is new or self.lately.always(each.node, at, lambda node: selects(spec, node))
-        ]
+        sure = [each for each in own if each is new or self.lately.surely_matches(spec, each.node, at)]
         begun = sum(each.admitted == generation or each.ended(generation) in ("Available", "Failing") for each in sure)
         surely = sum(each.ended(generation) == "Available" for each in sure)
         available = [self.available_since[each.uid] for each in own if each.ended(generation) == "Available"]
@@ -209,12 +209,11 @@ class Checker:
         promoted = self.promoted.get(uid, set())
         most = max(
             most_begun(spec, promoted, generation, nodes, sorted(available)[:known], at + CLOCKS)
-            for nodes in self.lately.selected(spec, at)
+            for nodes in self._matching(new.policy, spec, at)
             for known in range(surely, len(available) + 1)
         )
         if begun > most:
             self._broken("steps", f"{new.name} was admitted to {generation} as number {begun}, {most} may have begun")
-            self._doubtful.append((at, {each.uid for each in sure if each is not new}, self.violations[-1]))
 
     def _among_others(self, new: SeenEnactment, at: float) -> None:
         busy = {each.node for of_policy in self.enactments.values() for each in of_policy.values() if each.at_work}
@@ -233,7 +232,7 @@ class Checker:
         budgets = [self.budget, *(said for until, said in self._budgets if until >= at - self.lag)]
         if already or None in budgets:
             return
-        most = max(allowed({"maxUnavailable": each}, self.lately.known) for each in budgets)
+        most = max(allowed({"maxUnavailable": each}, self.lately.handlers(at)) for each in budgets)
         if len(busy) > most:
             self._broken("budget", f"{new.name} was admitted, {most} may be at work: {', '.join(sorted(busy))}")
 
@@ -280,19 +279,16 @@ class Checker:
             return
         own = [each for each in self.enactments[new.policy].values() if each.policy_uid in ("", uid)]
         failed = [each for each in own if each.ended(generation) == "Failing"]
-        least = allowed(spec, min(len(own), self.lately.selected(spec, at)[0]))
+        least = allowed(spec, min(len(own), self._matching(new.policy, spec, at)[0]))
         if failed and (spec.get("rollout") or {}).get("steps"):
             return
         if len(failed) < least and (uid, generation) not in self._told_to_abort:
             self._broken("aborted only with cause", f"{new.name}: {len(failed)} failed, {least} may be unavailable")
-            self._doubtful.append((at, {each.uid for each in own if each is not new}, self.violations[-1]))
-
-    def _acquit(self, uid: str, at: float) -> None:
-        for since, uids, violation in self._doubtful:
-            if uid in uids and at - since <= self.lag and violation in self.violations:
-                self.violations.remove(violation)
 
     # --- Small things -----------------------------------------------------------------------------------------
+
+    def _matching(self, policy: str, spec: Mapping[str, Any], at: float) -> range:
+        return self.lately.matching(spec, at, {each.node for each in self.enactments.get(policy, {}).values()})
 
     def _uid(self, enactment: SeenEnactment) -> str:
         policy = self.policies.get(enactment.policy)

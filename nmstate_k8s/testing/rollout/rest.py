@@ -32,7 +32,7 @@ def unrest(checker: Checker, at: float) -> list[str]:
 
 
 def _of(policy: SeenPolicy, checker: Checker, at: float) -> Iterator[str]:
-    nodes = {name: node for name, node in checker.lately.now.items() if selects(policy.spec, node)}
+    nodes = {name: node for name, node in checker.lately.now.items() if node.handler and selects(policy.spec, node)}
     enactments = {each.node: each for each in checker.enactments.get(policy.name, {}).values()}
     for name in enactments.keys() - nodes.keys():
         yield f"{enactments[name].name} is on a node that {policy.name} does not select"
@@ -66,9 +66,8 @@ def _closed(
     since = [checker.available_since[each.uid] for each in begun if each.ended(policy.generation) == "Available"]
     promoted = {policy.words.get("promote", "")}
     most = most_begun(policy.spec, promoted, policy.generation, len(nodes), since, at)
-    full = checker.budget is not None and len(busy) >= allowed(
-        {"maxUnavailable": checker.budget}, len(checker.lately.now)
-    )
+    handlers = sum(node.handler for node in checker.lately.now.values())
+    full = checker.budget is not None and len(busy) >= allowed({"maxUnavailable": checker.budget}, handlers)
 
     def closed(name: str) -> bool:
         if policy.said("pause") or len(begun) >= most:

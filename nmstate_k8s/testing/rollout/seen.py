@@ -1,7 +1,8 @@
 """What the checker reads of objects: words of the API as anybody can see them, and none of our own code.
 
 Sources: the conditions of an enactment are those of the API's contract (Pending, Progressing, Failing, Available,
-Aborted); `maxUnavailable` is a number or a percentage, rounded up, at least 1, and 50 % where it is neither.
+Aborted); a handler pod is one with the label `component: kubernetes-nmstate-handler`; `maxUnavailable` is a number or
+a percentage, rounded up, at least 1, and 50 % where it is neither.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FINAL", "SeenEnactment", "SeenNode", "SeenPolicy", "allowed", "selects"]
+__all__ = ["FINAL", "SeenEnactment", "SeenNode", "SeenPod", "SeenPolicy", "allowed", "selects"]
 
 Json = Mapping[str, Any]
 
@@ -24,6 +25,8 @@ class SeenNode:
     name: str
     ready: bool
     labels: Mapping[str, str]
+    handler: bool = False
+    """Whether a handler pod is on it."""
 
     @property
     def control_plane(self) -> bool:
@@ -35,6 +38,22 @@ class SeenNode:
         conditions = obj.get("status", {}).get("conditions") or ()
         ready = any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
         return cls(obj["metadata"]["name"], ready, obj["metadata"].get("labels") or {})
+
+
+@dataclass(frozen=True)
+class SeenPod:
+    """A version of a Pod."""
+
+    key: tuple[str, str]
+    """Its namespace and name."""
+    node: str
+    """The node that it runs the handler on; empty: on none yet, or it is no handler's."""
+
+    @classmethod
+    def of(cls, obj: Json) -> SeenPod:
+        meta = obj["metadata"]
+        ours = (meta.get("labels") or {}).get("component") == "kubernetes-nmstate-handler"
+        return cls((meta.get("namespace", ""), meta["name"]), obj["spec"].get("nodeName", "") if ours else "")
 
 
 @dataclass(frozen=True)

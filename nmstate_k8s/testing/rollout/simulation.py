@@ -29,6 +29,7 @@ __all__ = ["Outcome", "Simulation", "simulate"]
 
 KINDS: Final = {
     "nodes": "Node",
+    "pods": "Pod",
     "nodenetworkconfigurationpolicies": "NodeNetworkConfigurationPolicy",
     "nodenetworkconfigurationenactments": "NodeNetworkConfigurationEnactment",
     "nmstates": "NMState",

@@ -17,12 +17,13 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from nmstate_k8s.api.meta import HANDLER_SELECTOR
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.objects import Key, Object, ObjectList, Resource
 from nmstate_k8s.core.reflector import Reflector
 from nmstate_k8s.core.watching import WatchEvent
-from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODES, POLICIES
+from nmstate_k8s.domain.kinds import ENACTMENTS, NMSTATES, NODES, PODS, POLICIES
 from nmstate_k8s.testing.clock import until
 from nmstate_k8s.testing.rollout.checker import Checker, Violation
 
@@ -32,6 +33,8 @@ LAG: Final = 15.0
 """How old the news may be that a controller acts on, in seconds: as long as one that is cut off may lead on."""
 PATIENCE: Final = 60.0
 """Seconds in which the last changes have come."""
+WATCHED: Final = {NODES: "", PODS: HANDLER_SELECTOR, NMSTATES: "", POLICIES: "", ENACTMENTS: ""}
+"""Label selectors by kind."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,14 @@ class RolloutWatcher:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._diary: list[_Seen] = []
-        self._mirrors = [_Mirror(each, self._diary) for each in (NODES, NMSTATES, POLICIES, ENACTMENTS)]
+        self._mirrors = [_Mirror(each, self._diary) for each in WATCHED]
 
     async def run(self) -> None:
         """Look on until cancelled."""
         async with asyncio.TaskGroup() as group:
             for mirror in self._mirrors:
-                group.create_task(Reflector(self._client, mirror.resource, mirror).run())
+                selector = WATCHED[mirror.resource]
+                group.create_task(Reflector(self._client, mirror.resource, mirror, label_selector=selector).run())
 
     async def begun(self) -> None:
         """Return when all that happens from now on is seen."""
@@ -123,7 +127,7 @@ class RolloutWatcher:
         :raises TimeoutError: if it does not come.
         """
         for mirror in self._mirrors:
-            there = await self._client.list(mirror.resource)
+            there = await self._client.list(mirror.resource, label_selector=WATCHED[mirror.resource])
             await until(lambda mirror=mirror, there=there: mirror.has_come_to(there), PATIENCE)  # type: ignore[misc]
 
     def judged(self) -> Checker:
