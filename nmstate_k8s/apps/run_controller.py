@@ -12,8 +12,9 @@ from nmstate_k8s.apps.calling import certificates, webhooks
 from nmstate_k8s.apps.logs import configure_logging
 from nmstate_k8s.apps.observing import cluster_metrics, metrics_server
 from nmstate_k8s.apps.settings import ControllerSettings, SettingsError
-from nmstate_k8s.controllers.policy import PolicyReconciler, said_anew, watch_policies
+from nmstate_k8s.controllers.policy import PolicyReconciler
 from nmstate_k8s.controllers.policystatus import PolicyStatusReconciler
+from nmstate_k8s.controllers.policywatch import said_anew, watch_policies
 from nmstate_k8s.controllers.world import World
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig

@@ -1,47 +1,36 @@
 """Brings a policy to its nodes: creates, admits, aborts and deletes enactments. Leader only.
 
-Watches the policies; of Nodes, what selects or admits them; handler pods as they come and go; of enactments, what
-they report. What is to be done is decided by `nmstate_k8s.domain.enactment.rollout`; each write names the version
-that the decision was made on, so that what changed meanwhile is looked at again instead of being overwritten. Before
-anything is written the policy itself is read again: a watch that lags must not bring a node what was taken back.
+When it looks is told in `policywatch`. What is to be done is decided by `nmstate_k8s.domain.enactment.rollout`; each
+write names the version that the decision was made on, so that what changed meanwhile is looked at again instead of
+being overwritten. Before anything is written the policy itself is read again: a watch that lags must not bring a node
+what was taken back.
 """
 
 from __future__ import annotations
 
-__all__ = ["PolicyReconciler", "said_anew", "watch_policies"]
+__all__ = ["PolicyReconciler"]
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from nmstate_k8s.api.conditions import EnactmentPhase, enactment_conditions
-from nmstate_k8s.api.meta import CONTROLLER_MANAGER, POLICY_LABEL, POLICY_UID_ANNOTATION
+from nmstate_k8s.api.meta import CONTROLLER_MANAGER, POLICY_UID_ANNOTATION
 from nmstate_k8s.controllers.standing import own_enactments, standing_of
-from nmstate_k8s.controllers.world import CONFIRM_WITHIN, Matching, World
+from nmstate_k8s.controllers.world import CONFIRM_WITHIN, World
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.controller import Controller, Result
+from nmstate_k8s.core.controller import Result
 from nmstate_k8s.core.errors import AlreadyExists, Conflict, CoreError, NotFound
-from nmstate_k8s.core.informer import Informer
-from nmstate_k8s.core.mappers import Mapper, label_value
 from nmstate_k8s.core.objects import Key, Object
-from nmstate_k8s.core.predicates import Predicate, any_of, changed, generation_changed
 from nmstate_k8s.core.store import Store
-from nmstate_k8s.domain.enactment.gate import Gate
 from nmstate_k8s.domain.enactment.naming import enactment_labels, enactment_name
 from nmstate_k8s.domain.enactment.rollout import Create, Hold, Plan, plan
 from nmstate_k8s.domain.kinds import ENACTMENTS, POLICIES
-from nmstate_k8s.domain.policy.facts import (
-    EnactmentFacts,
-    PolicyFacts,
-    enactment_facts,
-    node_facts,
-    pod_node,
-    shared_limit,
-)
+from nmstate_k8s.domain.policy.facts import EnactmentFacts, PolicyFacts
 from nmstate_k8s.domain.policy.facts import policy_facts as facts_of
-from nmstate_k8s.domain.policy.verbs import Verbs
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
 
@@ -49,39 +38,18 @@ WRITES_AT_ONCE = 16
 WRITES_BEFORE_A_LOOK = 128
 """After so many the plan is made anew: in a large cluster nodes finish, and users edit, while it is carried out."""
 
-said_anew: Final[Predicate] = any_of(
-    generation_changed,
-    changed(lambda obj: obj.metadata.deletion_timestamp),
-    changed(lambda obj: Verbs.of(obj.metadata.annotations, obj.metadata.generation)),
-)
-"""The policy says something else, is spoken to, or is going: its own status is no reason to plan."""
+LOOK_AGAIN = 1.0
+"""Seconds in which the watch has told, as a rule, of what a plan did not know."""
 
 T = TypeVar("T")
 
 
-def watch_policies(
-    controller: Controller,
-    *,
-    policies: Informer,
-    nodes: Informer,
-    pods: Informer,
-    enactments: Informer,
-    nmstates: Informer,
-    world: World,
-    when: Predicate | None = None,
-) -> None:
-    """What makes a policy worth a look; of the policy itself, the changes that pass `when`."""
-    own = label_value(POLICY_LABEL)
-    every = _all_of(policies.store)
-    controller.watch(policies, predicate=when)
-    controller.watch(nodes, every, changed(_what_selects))
-    controller.watch(pods, every, changed(pod_node))
-    controller.watch(
-        enactments,
-        lambda obj: [*own(obj), *(Key("", name) for name in world.wait_for_others)],
-        changed(_what_is_reported),
-    )
-    controller.watch(nmstates, every, changed(shared_limit))
+@dataclass(frozen=True)
+class _Planned:
+    """What is to be done, and after how many seconds time alone may change that."""
+
+    todo: Plan
+    recheck_after: float | None
 
 
 class PolicyReconciler:
@@ -98,19 +66,20 @@ class PolicyReconciler:
         policy = self._policy(key)
         if policy is None:
             self._world.wait_for_others.discard(key.name)
-            await self._each(self._world.enactments(key.name), self._delete)
-            return None
-        matching, standing, todo = self._plan(policy)
-        if todo:
+            going = self._world.enactments(key.name)
+            ending = self._world.ending(key.name, going)
+            again = await self._each([each for each in going if each.uid not in ending.uids], self._delete)
+            return Result(requeue_after=_soonest(again, ending.recheck_after))
+        planned = self._plan(policy)
+        if planned.todo:
             policy = await self._as_it_is(policy)
             if policy is None:
                 return None  # gone or going: the watch will tell
-            matching, standing, todo = self._plan(policy)
-        with self._world.admitting(policy.name, todo.admitted):
-            rest = await self._carry_out(policy, todo)
+            planned = self._plan(policy)
+        with self._world.admitting(policy.name, planned.todo.admitted):
+            again = await self._carry_out(policy, planned.todo)
         unconfirmed = CONFIRM_WITHIN if self._world.unconfirmed(policy.name) else None
-        at_once = 0.0 if rest else None
-        return Result(requeue_after=_soonest(at_once, matching.recheck_after, standing.opens_in, unconfirmed))
+        return Result(requeue_after=_soonest(again, planned.recheck_after, unconfirmed))
 
     def _policy(self, key: Key) -> PolicyFacts | None:
         """The policy, unless it is gone or going."""
@@ -118,17 +87,20 @@ class PolicyReconciler:
         policy = facts_of(obj) if obj else None
         return None if policy is None or policy.deleting else policy
 
-    def _plan(self, policy: PolicyFacts) -> tuple[Matching, Gate, Plan]:
-        """The policy's nodes, where it stands with its steps, and what is to be done."""
+    def _plan(self, policy: PolicyFacts) -> _Planned:
+        """What is to be done, by all that is known now."""
         matching = self._world.matching(policy.name, policy.node_selector)
         enactments = own_enactments(policy, matching.nodes, self._world)
         standing = standing_of(policy, enactments, nodes=len(matching.nodes), now=self._client.clock.now())
+        everything = self._world.enactments(policy.name)
+        ending = self._world.ending(policy.name, (each for each in everything if each is not enactments.get(each.node)))
         todo = plan(
             generation=policy.generation,
             policy_uid=policy.uid,
             max_unavailable=policy.max_unavailable,
             nodes=matching.nodes,
-            enactments=self._world.enactments(policy.name),
+            enactments=everything,
+            ending=ending.uids,
             gate=standing,
             shared=self._world.shared(policy.name),
         )
@@ -136,7 +108,7 @@ class PolicyReconciler:
             self._world.wait_for_others.add(policy.name)
         else:
             self._world.wait_for_others.discard(policy.name)
-        return matching, standing, todo
+        return _Planned(todo, _soonest(matching.recheck_after, standing.opens_in, ending.recheck_after))
 
     async def _as_it_is(self, policy: PolicyFacts) -> PolicyFacts | None:
         """The policy by the API server's word, not the cache's; None: gone or going."""
@@ -158,13 +130,13 @@ class PolicyReconciler:
             log.info("enactment asked for", enactment=facts.name, silent_seconds=round(seconds), found=bool(found))
             self._world.confirm(facts, found)
 
-    async def _carry_out(self, policy: PolicyFacts, todo: Plan) -> int:
-        """The first writes of a plan, each about another enactment; how many are left.
+    async def _carry_out(self, policy: PolicyFacts, todo: Plan) -> float | None:
+        """The first writes of a plan, each about another enactment; in how many seconds to plan anew.
 
         Nodes that are to begin come before those that wait: who is still to be created may be admitted by then.
         """
         if not todo:
-            return 0
+            return None
         log.info(
             "rollout goes on",
             generation=policy.generation,
@@ -187,8 +159,8 @@ class PolicyReconciler:
                 for each in todo.abort
             ),
         ]
-        await self._each(writes[:WRITES_BEFORE_A_LOOK], lambda write: write())
-        return max(0, len(writes) - WRITES_BEFORE_A_LOOK)
+        again = await self._each(writes[:WRITES_BEFORE_A_LOOK], lambda write: write())
+        return again if len(writes) <= WRITES_BEFORE_A_LOOK else 0.0
 
     # --- The writes -----------------------------------------------------------------------------------------------
 
@@ -233,19 +205,26 @@ class PolicyReconciler:
         self._world.wrote(await self._client.apply(ENACTMENTS, body, field_manager=manager, subresource="status"))
 
     async def _delete(self, enactment: EnactmentFacts) -> None:
-        """The enactment goes; the node's network stays as it is."""
-        await self._client.delete(ENACTMENTS, enactment.name, uid=enactment.uid)
+        """The enactment goes; the node's network stays as it is. Not if the node has begun meanwhile."""
+        version = enactment.resource_version if enactment.working else ""
+        await self._client.delete(ENACTMENTS, enactment.name, uid=enactment.uid, resource_version=version)
 
-    async def _each(self, items: Iterable[T], write: Callable[[T], Awaitable[None]]) -> None:
-        """Some at once. Where our knowledge was old, the watch will tell and we plan anew; all else is raised."""
+    async def _each(self, items: Iterable[T], write: Callable[[T], Awaitable[None]]) -> float | None:
+        """Some at once; in how many seconds to plan anew, because our knowledge was old. All else is raised.
+
+        The watch brings what is new, but may count it as no reason to plan: somebody's label on an enactment.
+        """
         gate = asyncio.Semaphore(WRITES_AT_ONCE)
+        old = False
 
         async def one(item: T) -> CoreError | None:
+            nonlocal old
             async with gate:
                 try:
                     await write(item)
                 except (AlreadyExists, Conflict, NotFound) as error:
                     log.debug("plan was made on old knowledge", error=str(error))
+                    old = True
                 except CoreError as error:
                     return error
             return None
@@ -253,6 +232,7 @@ class PolicyReconciler:
         failed = [error for error in await asyncio.gather(*(one(item) for item in items)) if error]
         if failed:
             raise failed[0]
+        return LOOK_AGAIN if old else None
 
 
 def _admission(policy: PolicyFacts) -> dict[str, Any]:
@@ -273,18 +253,3 @@ def _exactly(enactment: EnactmentFacts) -> dict[str, Any]:
 
 def _soonest(*seconds: float | None) -> float | None:
     return min((each for each in seconds if each is not None), default=None)
-
-
-def _all_of(policies: Store) -> Mapper:
-    """Every policy: a node may come to match, or cease to match, any of them."""
-    return lambda _: policies.keys()
-
-
-def _what_selects(node: Object) -> object:
-    facts = node_facts(node)
-    return facts.labels, facts.ready
-
-
-def _what_is_reported(enactment: Object) -> object:
-    facts = enactment_facts(enactment)
-    return facts.admitted, facts.reported, facts.phase, facts.deleting

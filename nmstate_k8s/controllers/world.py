@@ -7,15 +7,17 @@
 - **Policies share**: who is at work for whom is kept by node, and what a policy is about to admit counts before it is
   written, so that two policies that are planned at once do not give one place to two nodes.
 - **Our own clock** says since when an enactment is in its phase, if we have seen it come to it; the node's, if not.
+- An enactment that is to go is **waited for** while its node says that it is amid a change: what is still at work
+  keeps its slot, also from a policy of the same name. Not for ever, and not where the node itself is gone.
 - A node runs a handler while a handler pod is on it, and, if it has enactments, for a while longer: a handler
   that is replaced by a newer one takes nothing away.
 """
 
 from __future__ import annotations
 
-__all__ = ["HANDLER_GRACE", "CONFIRM_WITHIN", "Matching", "World"]
+__all__ = ["CONFIRM_WITHIN", "ENDS_WITHIN", "HANDLER_GRACE", "Ending", "Matching", "World"]
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -39,6 +41,18 @@ HANDLER_GRACE = 60.0
 
 CONFIRM_WITHIN = 10.0
 """Seconds in which the watch tells of our writes, or else we ask."""
+
+
+ENDS_WITHIN = 25.0
+"""Seconds that an enactment that is to go is waited for: it must be gone within 30 (the API's contract)."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Enactments (by uid) that are to go when their nodes have ended, and after how many seconds one goes anyhow."""
+
+    uids: Set[str] = frozenset()
+    recheck_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,8 @@ class World:
         """Policies by the node that is at work for them."""
         self._admitting: dict[str, frozenset[str]] = {}
         """Nodes by the policy that is being brought to them."""
+        self._waited_for: dict[str, dict[str, float]] = {}
+        """Since when a policy's enactments (by uid) are to go and are waited for."""
         self._control_plane: set[str] = set()
         self._shared: dict[Key, Object] = {}
 
@@ -184,6 +200,18 @@ class World:
                     recheck = left if recheck is None else min(recheck, left)
         return Matching(nodes, recheck)
 
+    def ending(self, policy: str, going: Iterable[EnactmentFacts]) -> Ending:
+        """Which of the policy's enactments that are to go are to be waited for."""
+        now = self._clock.monotonic()
+        amid = {each.uid for each in going if each.changing and each.node in self._nodes}
+        before = self._waited_for.pop(policy, {})
+        if not amid:
+            return Ending()
+        since = self._waited_for[policy] = {uid: before.get(uid, now) for uid in amid}
+        left = {uid: since[uid] + ENDS_WITHIN - now for uid in amid}
+        uids = {uid for uid, seconds in left.items() if seconds > 0}
+        return Ending(uids, min((left[uid] for uid in uids), default=None))
+
     def shared(self, policy: str) -> Shared:
         """What the policy must leave to others."""
         busy = {node for node, policies in self._at_work.items() if policies - {policy}}
@@ -221,6 +249,7 @@ class World:
         of_policy.pop(facts.name, None)
         if not of_policy:
             self._enactments.pop(facts.policy, None)
+            self._waited_for.pop(facts.policy, None)
 
     def _ended(self, facts: EnactmentFacts) -> None:
         policies = self._at_work.get(facts.node, set())

@@ -46,11 +46,11 @@ class Story:
         self.spec, self.uid = spec, uid
         self.words()
 
-    def words(self, **words: str) -> None:
+    def words(self, what: str = "MODIFIED", **words: str) -> None:
         """What users say of the policy's rollout."""
         annotations = {f"nmstate.io/rollout-{verb}": value for verb, value in words.items()}
         metadata = {"name": "p", "uid": self.uid, "generation": self.generation, "annotations": annotations}
-        self.tell("NodeNetworkConfigurationPolicy", {"metadata": metadata, "spec": self.spec})
+        self.tell("NodeNetworkConfigurationPolicy", {"metadata": metadata, "spec": self.spec}, what)
 
     def budget(self, limit: int | str | None) -> None:
         """The NMState's."""
@@ -123,6 +123,30 @@ def test_one_of_an_earlier_policy_that_is_at_work_has_a_slot() -> None:
     story.policy("another", maxUnavailable=1)
     story.enactment("b", admitted=1, policy_uid="another")
     assert story.broken == ["limit"]
+
+
+@pytest.mark.parametrize(("phase", "broken"), [("", []), ("Available", []), ("Progressing", ["an end is waited for"])])
+def test_the_end_of_a_change_is_waited_for_when_the_policy_goes(phase: str, broken: list[str]) -> None:
+    """What has not begun, or has ended, goes at once."""
+    story = Story("a", maxUnavailable=1)
+    story.at += 10
+    story.enactment("a", phase, admitted=1)
+    story.words(what="DELETED")
+    story.enactment("a", phase, admitted=1, what="DELETED")
+    assert story.broken == broken
+
+
+def test_a_node_that_is_gone_or_changes_for_long_is_not_waited_for() -> None:
+    """Kubernetes collects what the one had; the other's enactment goes in the end."""
+    story = Story("a", "b", maxUnavailable=2)
+    for name in "ab":
+        story.enactment(name, "Progressing", admitted=1)
+    story.words(what="DELETED")
+    story.node("a", what="DELETED")
+    story.enactment("a", "Progressing", admitted=1, what="DELETED")
+    story.at += 20
+    story.enactment("b", "Progressing", admitted=1, what="DELETED")
+    assert story.broken == []
 
 
 def test_a_node_that_is_not_ready_gets_no_slot() -> None:

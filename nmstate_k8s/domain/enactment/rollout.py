@@ -7,7 +7,7 @@ time.
 - At most ``maxUnavailable`` nodes are at work or failed; a node gets a slot only while it is Ready. One that
   became NotReady at work keeps its slot, one that was NotReady before waits without blocking others.
 - An enactment that is to go (its node left, ceased to match, or the policy is another one) holds its slot until it is
-  gone: its node may be at work still.
+  gone: its node may be at work still. One whose node is amid a change (``ending``) goes when that has ended.
 - A node at work on an older generation is admitted to the newest at once: it keeps the slot that it has.
 - When as many nodes have failed as may be unavailable, those that wait abort. What is final stays.
 - A gate (`gate`) holds back those that have not begun: steps, pauses, an abort. A node at work on an older generation
@@ -144,10 +144,14 @@ def plan(
     max_unavailable: int | str | None,
     nodes: Mapping[str, NodeFacts],
     enactments: Iterable[EnactmentFacts],
+    ending: Set[str] = frozenset(),
     gate: Gate = OPEN,
     shared: Shared = ALONE,
 ) -> Plan:
-    """The plan for a policy with the matching ``nodes`` (by name) and all ``enactments`` that bear its name."""
+    """The plan for a policy with the matching ``nodes`` (by name) and all ``enactments`` that bear its name.
+
+    ``ending``: those (by uid) that, if they are to go, are waited for.
+    """
     kept: dict[str, EnactmentFacts] = {}
     obsolete = []
     leaving: set[str] = set()
@@ -177,7 +181,7 @@ def plan(
         slots = limit - len(working) - len(failed) - len(going)
         rest = _admit(waiting, kept, generation, _Room(slots, fresh - len(moved_on), at_work, shared))
     return Plan(
-        delete=tuple(obsolete),
+        delete=tuple(each for each in obsolete if each.uid not in ending),
         create=rest.create,
         admit=moved_on + rest.admit,
         hold=rest.hold,

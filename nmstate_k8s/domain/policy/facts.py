@@ -104,6 +104,11 @@ class EnactmentFacts:
             return True
         return self.reported == self.admitted and self.phase not in FINISHED
 
+    @property
+    def changing(self) -> bool:
+        """Whether its node is amid a change: it says so before it begins, and does not begin without."""
+        return self.working and self.reported == self.admitted and self.phase is EnactmentPhase.PROGRESSING
+
     def phase_of(self, generation: int) -> EnactmentPhase | None:
         """The phase, if it is that of this generation."""
         return self.phase if self.reported == generation else None

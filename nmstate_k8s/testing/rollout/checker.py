@@ -15,6 +15,7 @@ Judged at each write that lets a node begin (an admission):
 And at every other version:
 
 - **one enactment** for a policy and a node.
+- **an end is waited for**: when a policy is deleted, the enactment of a node that is amid a change does not go at once.
 - **final stays**: what failed or aborted stays so until the policy changes.
 - **aborted only with cause**: never a node at work, never before as many failed as may be unavailable.
 - **a wait has a reason**: reason and message.
@@ -87,6 +88,8 @@ class Checker:
         """All promotions that were ever said, by the policy's uid."""
         self._stopped: dict[tuple[str, int], float] = {}
         """Since when a generation of a policy (by uid) is paused or aborted."""
+        self._deleted: dict[str, tuple[float, SeenPolicy]] = {}
+        """Since when policies (by uid) are gone, and what they said."""
         self._told_to_abort: set[tuple[str, int]] = set()
         self.available_since: dict[str, float] = {}
         """By the enactment's uid, if it is Available in the generation that it reports."""
@@ -121,6 +124,7 @@ class Checker:
     def _see_policy(self, policy: SeenPolicy, gone: bool, at: float) -> None:
         if gone:
             self.policies.pop(policy.name, None)
+            self._deleted[policy.uid] = (at, policy)
             return
         before = self.policies.get(policy.name)
         known = before.generation if before is not None and before.uid == policy.uid else 0
@@ -142,6 +146,8 @@ class Checker:
         self._date(before, None if gone else new, at)
         if gone:
             of_policy.pop(new.name, None)
+            if judge:
+                self._end_is_waited_for(new, at)
             return
         of_policy[new.name] = new
         if not judge:
@@ -261,6 +267,15 @@ class Checker:
         for each in self.enactments[new.policy].values():
             if each.node == new.node and each.name != new.name:
                 self._broken("one enactment", f"{each.name} and {new.name} are both of {new.policy} on {new.node}")
+
+    def _end_is_waited_for(self, gone: SeenEnactment, at: float) -> None:
+        """As far as nobody else can have a reason to delete it: the node is there, and was selected all the time."""
+        since, policy = self._deleted.get(gone.policy_uid, (at, None))
+        amid = gone.at_work and gone.reported == gone.admitted and gone.phase == "Progressing"
+        if policy is None or not amid or at - since > self.lag:
+            return
+        if self.lately.surely_matches(policy.spec, gone.node, at):
+            self._broken("an end is waited for", f"{gone.name} went while its node was amid a change")
 
     def _final_stays(self, old: SeenEnactment, new: SeenEnactment) -> None:
         if old.reported is None or old.phase not in ("Failing", "Aborted") or old.policy_uid != new.policy_uid:
