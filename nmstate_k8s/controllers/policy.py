@@ -37,6 +37,8 @@ log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name_
 WRITES_AT_ONCE = 16
 WRITES_BEFORE_A_LOOK = 128
 """After so many the plan is made anew: in a large cluster nodes finish, and users edit, while it is carried out."""
+WAITS_BEFORE_A_LOOK = 32
+"""The same of nodes that are told to wait."""
 
 LOOK_AGAIN = 1.0
 """Seconds in which the watch has told, as a rule, of what a plan did not know."""
@@ -133,7 +135,8 @@ class PolicyReconciler:
     async def _carry_out(self, policy: PolicyFacts, todo: Plan) -> float | None:
         """The first writes of a plan, each about another enactment; in how many seconds to plan anew.
 
-        Nodes that are to begin come before those that wait: who is still to be created may be admitted by then.
+        Nodes that are to begin come before those that wait, which are told so a few at a time: others end meanwhile,
+        and who begins at once costs its enactment two writes less than who was told to wait.
         """
         if not todo:
             return None
@@ -146,21 +149,22 @@ class PolicyReconciler:
             aborted=[each.enactment.node for each in todo.abort],
             deleted=[each.node for each in todo.delete],
         )
-        writes: list[Callable[[], Awaitable[None]]] = [
+        news: list[Callable[[], Awaitable[None]]] = [
             *(lambda each=each: self._delete(each) for each in todo.delete),
             *(lambda each=each: self._admit(policy, each) for each in todo.admit),
-            *(
-                lambda each=each: self._create(policy, each)
-                for each in sorted(todo.create, key=lambda each: not each.admitted)
-            ),
-            *(lambda each=each: self._hold(policy, each) for each in todo.hold),
+            *(lambda each=each: self._create(policy, each) for each in todo.create if each.admitted),
             *(
                 lambda each=each: self._say(policy, each.enactment, EnactmentPhase.ABORTED, each.message)
                 for each in todo.abort
             ),
         ]
-        again = await self._each(writes[:WRITES_BEFORE_A_LOOK], lambda write: write())
-        return again if len(writes) <= WRITES_BEFORE_A_LOOK else 0.0
+        waits: list[Callable[[], Awaitable[None]]] = [
+            *(lambda each=each: self._create(policy, each) for each in todo.create if not each.admitted),
+            *(lambda each=each: self._hold(policy, each) for each in todo.hold),
+        ]
+        now = news[:WRITES_BEFORE_A_LOOK] or waits[:WAITS_BEFORE_A_LOOK]
+        again = await self._each(now, lambda write: write())
+        return again if len(now) == len(news) + len(waits) else 0.0
 
     # --- The writes -----------------------------------------------------------------------------------------------
 
