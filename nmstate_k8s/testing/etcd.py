@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from nmstate_k8s.testing.processes import Child
+from nmstate_k8s.testing.processes import Child, cpu_seconds
 
 __all__ = ["Etcd"]
 
@@ -46,6 +46,12 @@ class Etcd:
             self._folder / "etcd.log",
         )
         self._child.wait_ready(lambda: self.revision > 0, START_SECONDS)
+
+    def cpu_seconds(self) -> float:
+        """What the one that runs now has used so far."""
+        if self._child is None:
+            raise RuntimeError("etcd was not started")
+        return cpu_seconds(self._child.pid)
 
     def stop(self) -> None:
         """End it at once, as a crash does; its data stays."""

@@ -9,42 +9,31 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 from e2e.kit.shell import ROOT
+from hack.benchmarks.rollout.floors import at_once, plain, watched
 from nmstate_k8s.api.meta import COMPONENT_LABEL, HANDLER_COMPONENT
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.kinds import NAMESPACES
-from nmstate_k8s.domain.kinds import ENACTMENTS, NODE_STATES, NODES, PODS, POLICIES
+from nmstate_k8s.domain.kinds import ENACTMENTS, NODES, PODS, POLICIES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.processes import Child, cpu_seconds
 
 __all__ = ["main"]
 
 NAMESPACE = "bench"
-AT_ONCE = 16
-FLOOR_WRITES = 2000
 PATIENCE_SECONDS = 900.0
 COUNTED = re.compile(r"^apiserver_request_total\{(.*)\} (\S+)$", re.MULTILINE)
+ENDED = re.compile(r"^apiserver_terminated_watchers_total\{(.*)\} (\S+)$", re.MULTILINE)
 OPEN = re.compile(r'^apiserver_longrunning_requests\{(.*verb="WATCH".*)\} (\S+)$', re.MULTILINE)
 WRITES = {"POST", "PUT", "PATCH", "APPLY", "DELETE"}
 
 Figures = dict[str, float]
-
-
-async def at_once(works: Iterable[Callable[[], Awaitable[Any]]]) -> None:
-    """Some at a time."""
-    waiting = iter(works)
-
-    async def some() -> None:
-        for work in waiting:
-            await work()
-
-    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
 
 
 class World:
@@ -90,25 +79,25 @@ class World:
         program = ROOT / "hack" / "benchmarks" / "rollout" / "programs.py"
         return Child(what, [sys.executable, program, what, file], self.folder / f"{what}.log")
 
-    async def floor(self) -> float:
-        """Writes a second."""
-        names = [f"floor-{number}" for number in range(100)]
-        for name in names:
-            await self.client.create(NODE_STATES, {"metadata": {"name": name}})
-
-        async def write(number: int) -> None:
-            state = {"interfaces": [{"name": f"eth{each}", "mtu": number} for each in range(10)]}
-            body = {"status": {"currentState": state}}
-            await self.client.merge_patch(NODE_STATES, names[number % 100], body, subresource="status")
-
-        begun = time.monotonic()
-        await at_once(lambda number=number: write(number) for number in range(FLOOR_WRITES))  # type: ignore[misc]
-        return FLOOR_WRITES / (time.monotonic() - begun)
+    def cpu(self, nodes: Child, controller: Child) -> Figures:
+        """Seconds that each has used so far."""
+        return {
+            "controller": cpu_seconds(controller.pid),
+            "nodes": cpu_seconds(nodes.pid),
+            "apiserver": self.plane.cpu_seconds(),
+            "etcd": self.plane.etcd.cpu_seconds(),
+            "benchmark": time.process_time(),
+        }
 
     async def watches(self) -> float:
         """Watches of enactments that are open."""
         text = (await self.client.request("GET", "/metrics", accept="text/plain")).decode()
         return sum(float(value) for labels, value in OPEN.findall(text) if ENACTMENTS.plural in labels)
+
+    async def ended_watches(self) -> float:
+        """How many watches of enactments the API server ended so far because it could not keep up with them."""
+        text = (await self.client.request("GET", "/metrics", accept="text/plain")).decode()
+        return sum(float(value) for labels, value in ENDED.findall(text) if ENACTMENTS.plural in labels)
 
     async def writes(self) -> tuple[float, float]:
         """Requests so far that wrote our objects, and events."""
@@ -146,15 +135,17 @@ async def _measured(world: World, nodes: Child, controller: Child) -> Figures:
             await asyncio.sleep(0.5)
         await _apply(client, "warm-up", {"nodeSelector": {"no": "node"}}, "Ignored")
     idle = _resident(controller, "VmRSS")
-    rate = await world.floor()
-    before, used, of_nodes = await world.writes(), cpu_seconds(controller.pid), cpu_seconds(nodes.pid)
+    rate, cost = await floor(world, nodes, controller, plain(client))
+    watched_rate, watched_cost = await floor(world, nodes, controller, watched(client, world.nodes))
+    before, used, ended = await world.writes(), world.cpu(nodes, controller), await world.ended_watches()
     state = {"interfaces": [{"name": "eth1", "type": "ethernet", "state": "up", "mtu": 1500}]}
     begun = time.monotonic()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await _apply(client, "bench", {"maxUnavailable": "50%", "desiredState": state}, "Available")
     wall = time.monotonic() - begun
-    after = await world.writes()
+    after, spent = await world.writes(), world.cpu(nodes, controller)
     ours, events = (after[number] - before[number] for number in range(2))
+    cost_now = (sum(spent.values()) - sum(used.values())) / (ours + events) * 1000
     return {
         "nodes": count,
         "wall_seconds": wall,
@@ -163,11 +154,27 @@ async def _measured(world: World, nodes: Child, controller: Child) -> Figures:
         "floor_rate": rate,
         "wall_over_floor": wall / ((ours + events) / rate),
         "wall_over_floor_without_events": wall / (ours / rate),
+        "watched_floor_rate": watched_rate,
+        "wall_over_watched_floor": wall / ((ours + events) / watched_rate),
+        "floor_cpu_ms": cost,
+        "watched_floor_cpu_ms": watched_cost,
+        "cpu_ms_a_write": cost_now,
+        "cpu_over_floor": cost_now / cost,
+        "cpu_over_watched_floor": cost_now / watched_cost,
+        "watches_ended_per_node": (await world.ended_watches() - ended) / count,
         "controller_rss_mb": _resident(controller, "VmHWM"),
         "controller_idle_rss_mb": idle,
-        "controller_cpu_seconds": cpu_seconds(controller.pid) - used,
-        "nodes_cpu_seconds": cpu_seconds(nodes.pid) - of_nodes,
+        **{f"{name}_cpu_seconds": seconds - used[name] for name, seconds in spent.items()},
     }
+
+
+async def floor(
+    world: World, nodes: Child, controller: Child, measured: Awaitable[tuple[float, int]]
+) -> tuple[float, float]:
+    """Writes a second of a floor, and the milliseconds of CPU that one costs all processes together."""
+    before = sum(world.cpu(nodes, controller).values())
+    rate, writes = await measured
+    return rate, (sum(world.cpu(nodes, controller).values()) - before) / writes * 1000
 
 
 async def _apply(client: Client, name: str, spec: dict[str, Any], wanted: str) -> None:
