@@ -59,9 +59,15 @@ def policies(manager: Manager, settings: ControllerSettings) -> tuple[Controller
     return rollout, status
 
 
-def managed(client: Client, settings: ControllerSettings, tls: ServerTls | None = None) -> Manager:
-    """All of the program, ready to run; `tls` has the certificate that it shows."""
-    election = LeaderElection(client, CONTROLLER_LEASE, settings.namespace, settings.identity)
+def managed(
+    client: Client,
+    settings: ControllerSettings,
+    tls: ServerTls | None = None,
+    *,
+    election: LeaderElection | None = None,
+) -> Manager:
+    """All of the program, ready to run; `tls` has the certificate that it shows; `election`: none but the usual one."""
+    election = election or LeaderElection(client, CONTROLLER_LEASE, settings.namespace, settings.identity)
     manager = Manager(client, leader_election=election, health_address=settings.health_address)
     for controller in policies(manager, settings):
         manager.add(controller, leader_only=True)

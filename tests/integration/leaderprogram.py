@@ -19,7 +19,7 @@ from nmstate_k8s.core.leaderelection import LeaderElection
 from nmstate_k8s.core.manager import Manager
 from nmstate_k8s.core.objects import Resource
 
-__all__ = ["CONFIG_MAPS", "NAMESPACE", "Order"]
+__all__ = ["CONFIG_MAPS", "NAMESPACE", "Order", "connected", "election"]
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True)
 NAMESPACE = "default"
@@ -31,7 +31,7 @@ class Order(msgspec.Struct, frozen=True):
 
     identity: str
     name: str
-    """Of the Lease and of the ConfigMap."""
+    """Of the Lease and of the ConfigMap; of a controller: its namespace."""
     server: str
     ca_file: str
     cert_file: str
@@ -69,23 +69,32 @@ class Counting:
             await asyncio.sleep(BETWEEN_WRITES)
 
 
-async def stand(order: Order) -> None:
-    """Until the process is ended."""
+def connected(order: Order) -> Client:
+    """A client with the order's clock."""
     config = ClusterConfig(
         server=order.server, ca_file=order.ca_file, cert_file=order.cert_file, key_file=order.key_file
     )
+    return Client(config, clock=SkewedClock(order.skew_seconds), request_timeout=order.lease_seconds / 2)
+
+
+def election(client: Client, order: Order, name: str, namespace: str) -> LeaderElection:
+    """For a Lease, at the order's speed."""
     seconds = order.lease_seconds
-    async with Client(config, clock=SkewedClock(order.skew_seconds), request_timeout=seconds / 2) as client:
-        election = LeaderElection(
-            client,
-            order.name,
-            NAMESPACE,
-            order.identity,
-            lease_seconds=seconds,
-            renew_deadline=seconds * 2 / 3,
-            retry=seconds / 8,
-        )
-        manager = Manager(client, leader_election=election)
+    return LeaderElection(
+        client,
+        name,
+        namespace,
+        order.identity,
+        lease_seconds=seconds,
+        renew_deadline=seconds * 2 / 3,
+        retry=seconds / 8,
+    )
+
+
+async def stand(order: Order) -> None:
+    """Until the process is ended."""
+    async with connected(order) as client:
+        manager = Manager(client, leader_election=election(client, order, order.name, NAMESPACE))
         manager.add(Counting(manager.leader_client, order), leader_only=True)
         await manager.run()
 

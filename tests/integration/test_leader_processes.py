@@ -8,14 +8,12 @@ the work its writer must be the one that the lease named last. The clocks of the
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from nmstate_k8s.core.client import Client
@@ -23,8 +21,8 @@ from nmstate_k8s.core.leaderelection import LEASES
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.clock import until
-from nmstate_k8s.testing.processes import Child
 from nmstate_k8s.testing.proxy import TcpProxy
+from tests.integration.candidates import Candidate
 from tests.integration.leaderprogram import CONFIG_MAPS, NAMESPACE, Order
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.apiserver]
@@ -34,32 +32,6 @@ FROZEN_SECONDS, FREEZES = 2 * LEASE_SECONDS, 3
 """Only some freezes meet a process that has made up its mind to write."""
 APART_SECONDS = 600.0
 PATIENCE = 5 * LEASE_SECONDS + 20
-
-
-class Candidate:
-    """One process, and its own wire to the server."""
-
-    def __init__(self, identity: str, order: Order, wire: TcpProxy, folder: Path) -> None:
-        self.identity = identity
-        self.wire = wire
-        self.log = folder / f"{identity}.log"
-        self._file = folder / f"{identity}.json"
-        self._file.write_bytes(msgspec.json.encode(order))
-        self._child: Child | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "tests.integration.leaderprogram", str(self._file)]
-        self._child = Child(self.identity, command, self.log)
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._child is not None
-        self._child.signal(number)
-
-    async def stop(self, *, kill: bool = False) -> None:
-        if self._child is not None:
-            self.signal(signal.SIGCONT)
-            await asyncio.to_thread(self._child.stop, kill=kill)
-            self._child = None
 
 
 class Election:
