@@ -8,22 +8,23 @@
 * A server whose certificate is not trusted makes the files be read again before the next connection.
 * A half-open connection is noticed by the kernel's keep-alive within half a minute.
 * Nothing is repeated behind the caller's back: aiohttp would send a PUT or DELETE again on its own account.
-* A TLS connection takes 64 KB to read into, in the whole process: asyncio's own choice is 256 KB for each.
+* A TLS connection takes 64 KB to read into (`tlsbuffers`).
 """
 
 import asyncio
 import socket
-from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ssl import SSLContext
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import aiohttp
 import structlog
+from aiohttp.connector import Connection
 
 from nmstate_k8s.core.config import ClusterConfig, FileMarks
 from nmstate_k8s.core.errors import ConfigError
+from nmstate_k8s.core.tlsbuffers import lessen
 
 __all__ = ["Breakable", "Connections"]
 
@@ -31,9 +32,6 @@ CHECK_SECONDS: Final = 10.0
 """Kubelets bring new files within about a minute; six looks a minute cost nothing."""
 RETIRED_SECONDS: Final = 60.0
 CONNECT_SECONDS: Final = 10.0
-READ_BYTES: Final = 1 << 16
-"""Four TLS records. asyncio writes zeros over its buffer of each connection, so that all of it counts as resident: a
-watch needs a connection, and so does each of up to 32 requests at once."""
 KEEPALIVE: Final = {
     "TCP_KEEPIDLE": 10,
     "TCP_KEEPINTVL": 5,
@@ -43,8 +41,6 @@ KEEPALIVE: Final = {
 """An idle peer is dead after 10 + 4 x 5 = 30 s of silence, and so is one that does not acknowledge."""
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger(__name__)
-
-SSLProtocol.max_size = READ_BYTES
 
 
 class Breakable(Protocol):
@@ -177,7 +173,7 @@ class Connections:
         closed.add_done_callback(self._closing.discard)
 
     def _session(self, context: SSLContext | None) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             ssl=context if context is not None else True, limit=0, socket_factory=_socket, ttl_dns_cache=30
         )
         session = aiohttp.ClientSession(
@@ -189,6 +185,17 @@ class Connections:
         )
         session._retry_connection = False  # it has no public name; a test sees that it still works
         return session
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Its connections take less memory."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        lessen(connection.transport)
+        return connection
 
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:

@@ -21,6 +21,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from nmstate_k8s.core.doorkeeper import Doorkeeper
+from nmstate_k8s.core.tlsbuffers import SmallTls
 
 if TYPE_CHECKING:
     import ssl
@@ -151,12 +152,11 @@ class HttpServer:
     async def _listen(self, protocols: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         deadline, told = loop.time() + self._wait, False
-        handshake = None if self._ssl_context is None else HANDSHAKE_SECONDS
+        context = self._ssl_context
+        accept = protocols if context is None else lambda: _over_tls(loop, protocols(), context)
         while True:
             try:
-                return await loop.create_server(
-                    protocols, self._host, self.port, ssl=self._ssl_context, ssl_handshake_timeout=handshake
-                )
+                return await loop.create_server(accept, self._host, self.port)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE or loop.time() >= deadline:
                     raise
@@ -164,6 +164,15 @@ class HttpServer:
                 log.warning("another process has the address, waiting", server=self.name, port=self.port)
                 told = True
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _over_tls(
+    loop: asyncio.AbstractEventLoop, protocol: asyncio.BaseProtocol, context: "ssl.SSLContext"
+) -> asyncio.BaseProtocol:
+    """What `create_server(ssl=…)` does for a connection, with the small buffer."""
+    handshake: Any = HANDSHAKE_SECONDS  # by its types it has whole seconds only
+    nobody: Any = None  # waits for the handshake: the protocol hears of it when it is done
+    return SmallTls(loop, protocol, context, nobody, server_side=True, ssl_handshake_timeout=handshake)
 
 
 def _at_work(doorkeeper: Doorkeeper) -> "Middleware":
