@@ -231,6 +231,7 @@ class Controller:
             bug = not deadline.expired() and not isinstance(error, CoreError)
             self._figures.failed(timeout=deadline.expired(), bug=bug)
             retry_in = round(queue.add_rate_limited(key), 2)
+            self._not_lost(queue, key)
             failures = queue.failures(key)
             if deadline.expired():
                 log.error("reconcile took too long", seconds=self._timeout, retry_in=retry_in)
@@ -242,8 +243,14 @@ class Controller:
         queue.forget(key)
         if result is not None and result.requeue_after is not None:
             queue.add_after(key, result.requeue_after)
+            self._not_lost(queue, key)
             return "requeue_after"
         return "success"
+
+    def _not_lost(self, queue: WorkQueue[Key], key: Key) -> None:
+        """Who is to be called again, but by a queue that takes nothing any more, is called when it runs again."""
+        if self._queue is not queue:
+            self._keep({key: queue.priority(key)})
 
     def _on_event(self, watch: _Watch, event: Event) -> None:
         queue = self._queue

@@ -172,13 +172,13 @@ class Informer:
 
     def replace(self, objects: ObjectList) -> None:
         """The reflector's: this is all there is, trimmed."""
+        fresh = {obj.key: obj for obj in objects.items}  # raises, if at all, before anything is changed
         events: list[Event] = []
         before = self._version
         self.came_to(objects.resource_version)
         # A server that was set back gives its versions out a second time, for something else.
         unique = self._version >= before
         self._lists = self._lists_begun
-        fresh = {obj.key: obj for obj in objects.items}
         for key in tuple(self._store):
             if key not in fresh:
                 events.append(Event(self._store.remove(key), None))

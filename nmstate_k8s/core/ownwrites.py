@@ -44,8 +44,30 @@ class _Followed:
 
     def __init__(self, informer: Informer) -> None:
         self.informer = informer
-        self.waiting: list[tuple[int, Key]] = []
-        """A heap: at which version who may go on."""
+        self._heap: list[tuple[int, Key]] = []
+        self._waiting: dict[Key, int] = {}
+
+    def wait(self, version: int, key: Key) -> None:
+        """The key may go on at that version. However often it is said, it is kept once."""
+        if self._waiting.get(key) != version:
+            self._waiting[key] = version
+            heapq.heappush(self._heap, (version, key))
+
+    def due(self, version: int) -> Iterator[Key]:
+        """Who may go on now that the informer has come to that version."""
+        while self._heap and self._heap[0][0] <= version:
+            at, key = heapq.heappop(self._heap)
+            if self._waiting.get(key) == at:
+                del self._waiting[key]
+                yield key
+
+    def forget(self) -> None:
+        """Nobody waits."""
+        self._heap.clear()
+        self._waiting.clear()
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
 
 class _Pending:
@@ -108,7 +130,7 @@ class OwnWrites:
         self._held.setdefault(key, self._clock.monotonic())
         first = behind[0]
         if first.write.kind is Kind.WRITTEN:
-            heapq.heappush(first.followed.waiting, (first.write.version, key))
+            first.followed.wait(first.write.version, key)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(RECHECK, self._recheck)
         return True
@@ -117,7 +139,7 @@ class OwnWrites:
         """Nobody waits any more. What was written is remembered."""
         self._held.clear()
         for followed in self._followed.values():
-            followed.waiting.clear()
+            followed.forget()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -150,9 +172,8 @@ class OwnWrites:
         return left
 
     def _advanced(self, followed: _Followed) -> None:
-        version = followed.informer.version
-        while followed.waiting and followed.waiting[0][0] <= version:
-            self._let_go(heapq.heappop(followed.waiting)[1])
+        for key in tuple(followed.due(followed.informer.version)):
+            self._let_go(key)
 
     def _let_go(self, key: Key) -> None:
         # It may be behind another write still: `hold` sees that.

@@ -5,8 +5,8 @@
   `max_running` times `max_body`; at most `max_waiting` calls wait for one, the rest are answered 429 at once.
 * A call is answered before the API server gives up: within `call_seconds`, and within nine tenths of the `timeout`
   that the API server names.
-* A handler that raises or is too slow is contained: the webhook's `on_failure` says whether that means yes, with a
-  warning, or no.
+* A handler that raises, is too slow or answers nonsense is contained: the webhook's `on_failure` says whether that
+  means yes, with a warning, or no.
 * Connections are few, and none may only hold its place (`doorkeeper`); a handshake takes at most five seconds.
 * The certificate is replaced while calls are running (`tls`); a connection that was shown the one before ends with
   its next answer. When `run` is cancelled, running calls are finished.
@@ -181,10 +181,9 @@ class WebhookServer(HttpServer):
             self._waiting -= 1
         try:
             review = await self._review(request)
-            decision = await self._decide(webhook, review, deadline)
+            return await self._decide(webhook, review, deadline)
         finally:
             self._places.release()
-        return encode_review(review.uid, decision)
 
     def _check_head(self, request: "web.Request") -> None:
         if request.content_type != "application/json":
@@ -211,22 +210,27 @@ class WebhookServer(HttpServer):
         except MalformedReview as error:
             raise _Refused(400, str(error)) from error
 
-    async def _decide(self, webhook: Webhook, review: AdmissionRequest, deadline: float) -> Decision:
+    async def _decide(self, webhook: Webhook, review: AdmissionRequest, deadline: float) -> bytes:
+        """The answer, ready to be sent: one that cannot be encoded is the handler's failure, too."""
         about = f"{review.operation} {review.kind.kind} {review.name}".strip()
         try:
             async with asyncio.timeout_at(deadline):
-                return await webhook.handler(review)
+                decision = await webhook.handler(review)
+            return encode_review(review.uid, decision)
         except TimeoutError as error:
             problem = "took too long"
             log.exception("webhook is too slow", path=webhook.path, about=about, exc_info=error)
-        except Exception as error:  # a handler's bug is this request's misfortune, not the server's
+        except (Exception, asyncio.CancelledError) as error:  # its bug is this request's misfortune, not the server's
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # we are cancelled; otherwise something within the handler was
             problem = f"failed ({type(error).__name__})"
             self._metrics.webhook_panics.inc()
             log.exception("webhook failed", path=webhook.path, about=about)
         text = f"the admission webhook {webhook.path} {problem} on {about}; its log tells more"
         if webhook.on_failure == "deny":
-            return deny(text, code=500, reason="InternalError")
-        return allow(warnings=[f"not checked: {text}"])
+            return encode_review(review.uid, deny(text, code=500, reason="InternalError"))
+        return encode_review(review.uid, allow(warnings=[f"not checked: {text}"]))
 
 
 def _timeout(text: str) -> float:

@@ -10,7 +10,7 @@ import structlog
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
 from nmstate_k8s.core.controller import Controller, Result
-from nmstate_k8s.core.errors import Conflict, TerminalError
+from nmstate_k8s.core.errors import Conflict, NotLeader, TerminalError
 from nmstate_k8s.core.informer import Event, Informer
 from nmstate_k8s.core.mappers import label_value
 from nmstate_k8s.core.metrics import Metrics
@@ -355,6 +355,32 @@ async def test_what_was_brought_up_and_not_done_is_done_when_it_runs_again() -> 
     async with bench:
         await ended(recorder, calls=5)
         assert sorted(recorder.names[1:]) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    "ending", [pytest.param(NotLeader("refused"), id="refused"), pytest.param(Result(requeue_after=60), id="later")]
+)
+async def test_who_ends_in_the_grace_and_is_to_be_called_again_is_when_it_runs_again(
+    ending: Result | BaseException,
+) -> None:
+    """As one whose write was refused since others may lead: no informer would bring its key up a second time."""
+    finish = asyncio.Event()
+
+    class Slow(Recorder):
+        async def reconcile(self, key: Key) -> Result | None:
+            await finish.wait()
+            return await super().reconcile(key)
+
+    recorder = Slow(ending)
+    bench = Bench(recorder, grace_seconds=30)
+    async with bench:
+        bench.controller.enqueue(A)
+        await asyncio.sleep(1)
+        asyncio.get_running_loop().call_later(5, finish.set)
+    assert recorder.names == ["a"]
+    async with bench:
+        await ended(recorder, calls=2)
+    assert recorder.names == ["a", "a"]
 
 
 async def test_a_running_reconcile_may_finish_when_the_controller_stops() -> None:

@@ -236,3 +236,15 @@ async def test_what_is_remembered_is_bounded() -> None:
         await world.writes(Key("", str(n)))
         world.watched("MODIFIED", thing("x", version=11 + n))
     assert len(world.own._pending) < 200
+
+
+async def test_who_is_brought_up_again_and_again_while_it_waits_costs_no_memory() -> None:
+    """Events of another kind go on while the watch that it waits for is stuck, perhaps for hours."""
+    world = World([answer(thing("x", version=12))])
+    await world.writes()
+    for _ in range(1000):
+        assert world.own.hold(A)
+    (followed,) = world.own._followed.values()
+    assert len(followed) == 1
+    world.watched("MODIFIED", thing("x", version=12))
+    assert world.released == [A]

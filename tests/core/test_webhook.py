@@ -1,6 +1,7 @@
 """The webhook server: whatever comes is answered, in time, and calls outlive a change of certificates."""
 
 import asyncio
+import contextlib
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -39,6 +40,12 @@ async def judge(request: AdmissionRequest) -> Decision:
             raise KeyError("bug")
         case "slow":
             await asyncio.Event().wait()
+        case "cancelled":
+            raise asyncio.CancelledError  # as something that it waits for was
+        case "nothing":
+            return None  # type: ignore[return-value]
+        case "no patch":
+            return patched([{"op": "add", "path": "/x", "value": object()}])
     return allow(warnings=["mind"])
 
 
@@ -86,7 +93,16 @@ async def test_a_change_is_a_json_patch(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("path", "allowed"), [("/check", True), ("/strict", False)])
-@pytest.mark.parametrize(("name", "said"), [("bug", "failed (KeyError)"), ("slow", "took too long")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bug", "failed (KeyError)"),
+        ("slow", "took too long"),
+        ("cancelled", "failed (CancelledError)"),
+        ("nothing", "failed (AttributeError)"),
+        ("no patch", "failed (TypeError)"),
+    ],
+)
 async def test_a_handler_that_fails_is_contained(ring: Keyring, path: str, allowed: bool, name: str, said: str) -> None:
     """Its webhook says whether that means yes, with a warning, or no; the next call is answered as ever."""
     async with serving(*HOOKS, ring=ring, call_seconds=0.3) as place:
@@ -99,7 +115,7 @@ async def test_a_handler_that_fails_is_contained(ring: Keyring, path: str, allow
             assert [each["log_level"] for each in logs] == ["error"]
             assert (await caller.post(named("good"), path)).response["allowed"]
         panics = place.metrics.registry.get_sample_value("controller_runtime_webhook_panics_total")
-        assert panics == (name == "bug")
+        assert panics == (name != "slow")
 
 
 async def test_the_api_servers_own_time_limit_is_kept(place: Place) -> None:
@@ -240,7 +256,9 @@ async def test_the_longest_idle_connection_makes_room(ring: Keyring) -> None:
 async def test_no_more_run_at_once_than_may(ring: Keyring) -> None:
     """Some wait, the rest is told so at once."""
     async with serving(*HOOKS, ring=ring, max_running=2, max_waiting=3, call_seconds=1.5) as place:
-        answers = await asyncio.gather(*(place.post(named("slow"), "/strict") for _ in range(8)))
+        async with contextlib.AsyncExitStack() as connected:
+            callers = [await connected.enter_async_context(place.caller()) for _ in range(8)]
+            answers = await asyncio.gather(*(caller.post(named("slow"), "/strict") for caller in callers))
         found = sorted(answer.status for answer in answers)
         assert found == [200, 200, 429, 429, 429, 503, 503, 503]
 
