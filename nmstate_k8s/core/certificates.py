@@ -24,6 +24,8 @@ from nmstate_k8s.core.rotation import BACKDATE, Authority, Durations, Leaf, Ring
 
 __all__ = ["Keyring"]
 
+_GARBLE: Final = (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
+"""What `cryptography` says of some certificates, beside ValueError."""
 _END: Final = b"-----END CERTIFICATE-----"
 _KEY_END: Final = b"-----END EC PRIVATE KEY-----"
 
@@ -154,7 +156,7 @@ class Keyring:
             return False
         try:
             names = self.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        except (x509.ExtensionNotFound, ValueError, *_GARBLE):
             return False
         return set(names) == set(map(_name, self.hosts))
 
@@ -246,7 +248,7 @@ def _certificate(pem: bytes) -> x509.Certificate | None:
             found = x509.load_pem_x509_certificate(pem)
             found.extensions  # noqa: B018 - some garble shows only here
             found.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm, Warning):
+    except (ValueError, TypeError, UnsupportedAlgorithm, Warning, *_GARBLE):
         return None
     return found
 
@@ -257,7 +259,7 @@ def _issued(certificate: x509.Certificate | None, by: x509.Certificate) -> bool:
         return False
     try:
         certificate.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, *_GARBLE):
         return False
     return True
 

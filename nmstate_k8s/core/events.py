@@ -4,7 +4,9 @@
   manager). A full queue or a flood about one object drops events, which is logged and counted.
 * The same thing about the same object within `SERIES_SECONDS` is one Event with a series: its count is
   written at most every `FLUSH_SECONDS`, and when the recorder ends.
-* When the server is away, events wait; the order about one object is kept.
+* When the server is away, or we have no way to it, events wait; the order about one object is kept.
+* At most `MAX_SERIES` series are remembered. Beyond that the one that was quiet the longest is forgotten: should it
+  happen again, it is an Event of its own, and of its count what was not written is lost.
 """
 
 import asyncio
@@ -18,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from nmstate_k8s.core.client import Client
-from nmstate_k8s.core.errors import AlreadyExists, ApiError, Throttled, Unavailable
+from nmstate_k8s.core.errors import AlreadyExists, ApiError, CoreError, Throttled, Unavailable
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.core.ratelimit import Backoff, TokenBucket
 
@@ -28,6 +30,8 @@ EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event", namespaced=Tr
 SERIES_SECONDS: Final = 360.0
 FLUSH_SECONDS: Final = 10.0
 MAX_WAITING: Final = 1000
+MAX_SERIES: Final = 4096
+"""As many as client-go's recorder remembers."""
 MAX_NOTE: Final = 1024
 BURST: Final = 25
 REFILL_A_SECOND: Final = 1 / 30
@@ -57,13 +61,13 @@ class _What(NamedTuple):
 class _Series:
     """One Event on the server, and what it does not know yet."""
 
+    what: _What
     name: str
     namespace: str
     first_seen: datetime
     last_seen: datetime
     last_at: float
     count: int = 1
-    written: int = 1
     written_at: float = float("-inf")
 
 
@@ -85,10 +89,14 @@ class EventRecorder:
         self._instance = instance[:128]
         self._burst = burst
         self._refill = refill_a_second
-        self._series: dict[_What, _Series] = {}
+        self._series: OrderedDict[_What, _Series] = OrderedDict()
+        """What a repetition is counted in; the one that was quiet the longest first."""
+        self._waiting: dict[str, _Series] = {}
+        """Those of which the server knows nothing, by name."""
+        self._behind: dict[str, _Series] = {}
+        """Those of whose count it knows too little."""
         self._buckets: OrderedDict[_About, TokenBucket] = OrderedDict()
         self._arrived = asyncio.Event()
-        self._waiting: dict[_What, None] = {}
         self._backoff = Backoff()
         self.dropped = 0
 
@@ -101,6 +109,8 @@ class EventRecorder:
         if series is not None and now - series.last_at < SERIES_SECONDS:
             series.count += 1
             series.last_seen, series.last_at = self._clock.now(), now
+            self._series.move_to_end(what)
+            self._behind[series.name] = series
             self._arrived.set()
             return
         if len(self._waiting) >= MAX_WAITING or not self._bucket(about).allow():
@@ -109,8 +119,11 @@ class EventRecorder:
             return
         name = f"{regarding.name[:200]}.{uuid.uuid4().hex[:16]}"
         wall = self._clock.now()
-        self._series[what] = _Series(name, about.namespace or "default", wall, wall, now)
-        self._waiting[what] = None
+        self._waiting[name] = self._series[what] = _Series(what, name, about.namespace or "default", wall, wall, now)
+        self._series.move_to_end(what)
+        if len(self._series) > MAX_SERIES:
+            _, quiet = self._series.popitem(last=False)
+            self._behind.pop(quiet.name, None)
         self._arrived.set()
 
     async def run(self) -> None:
@@ -121,7 +134,7 @@ class EventRecorder:
                 self._arrived.clear()
                 try:
                     await self._write(flush_after=FLUSH_SECONDS)
-                except (Unavailable, Throttled) as error:
+                except CoreError as error:
                     delay = self._backoff.next()
                     log.warning("events wait", error=str(error), retry_in=round(delay, 1))
                     await self._client.pause(delay)
@@ -132,29 +145,34 @@ class EventRecorder:
             try:
                 async with asyncio.timeout(ENDING_SECONDS):
                     await self._write(flush_after=0.0)
-            except (ApiError, TimeoutError) as error:
+            except (CoreError, TimeoutError) as error:
                 log.warning("events were lost at the end", events=len(self._waiting), error=str(error))
 
     async def _wait(self) -> None:
         """Until something happens, or a count may be written again."""
-        counts_wait = any(series.count > series.written for series in self._series.values())
         with suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_SECONDS if counts_wait else None):
+            async with asyncio.timeout(FLUSH_SECONDS if self._behind else None):
                 await self._arrived.wait()
 
     async def _write(self, *, flush_after: float) -> None:
+        """
+        :raises CoreError: if the server is away: what was not written is written the next time.
+        """
         while self._waiting:
-            what = next(iter(self._waiting))
-            await self._create(what, self._series[what])
-            self._waiting.pop(what, None)
+            series = next(iter(self._waiting.values()))
+            await self._create(series)
+            del self._waiting[series.name]
         now = self._clock.monotonic()
-        for what, series in list(self._series.items()):
-            if series.count > series.written and now - series.written_at >= flush_after:
-                await self._count(what, series)
-            if now - series.last_at >= SERIES_SECONDS and series.count == series.written:
-                self._series.pop(what, None)
+        for series in tuple(self._behind.values()):
+            if now - series.written_at >= flush_after:
+                await self._count(series)
+        for what, series in tuple(self._series.items()):
+            if now - series.last_at < SERIES_SECONDS:
+                break
+            del self._series[what]
 
-    async def _create(self, what: _What, series: _Series) -> None:
+    async def _create(self, series: _Series) -> None:
+        what = series.what
         about = what.about
         regarding = {
             "apiVersion": about.api_version,
@@ -181,11 +199,11 @@ class EventRecorder:
         except (Unavailable, Throttled):
             raise
         except ApiError as error:
-            self._series.pop(what, None)
+            self._forget(series)
             log.warning("the server refuses an event", reason=what.reason, object=about.name, error=str(error))
         series.written_at = self._clock.monotonic()
 
-    async def _count(self, what: _What, series: _Series) -> None:
+    async def _count(self, series: _Series) -> None:
         count, seen = series.count, series.last_seen
         patch = {"series": {"count": count, "lastObservedTime": _micro_time(seen)}}
         try:
@@ -194,9 +212,17 @@ class EventRecorder:
             raise
         except ApiError as error:
             # Gone by its time to live, or refused: the next occurrence is an event of its own.
-            self._series.pop(what, None)
+            self._forget(series)
             log.debug("an event's count was not written", name=series.name, error=str(error))
-        series.written, series.written_at = count, self._clock.monotonic()
+        series.written_at = self._clock.monotonic()
+        if series.count == count:
+            self._behind.pop(series.name, None)
+
+    def _forget(self, series: _Series) -> None:
+        """What is the same is another event from now on."""
+        self._behind.pop(series.name, None)
+        if self._series.get(series.what) is series:
+            del self._series[series.what]
 
     def _bucket(self, about: _About) -> TokenBucket:
         bucket = self._buckets.get(about)
@@ -204,6 +230,8 @@ class EventRecorder:
             bucket = self._buckets[about] = TokenBucket(self._refill, self._burst, clock=self._clock)
             if len(self._buckets) > MAX_WAITING:
                 self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(about)  # who floods is remembered
         return bucket
 
 

@@ -14,6 +14,7 @@
   makes it again. (At most one deletion in two lease times, that is.) Only a process that starts in these seconds
   cannot know of it, and begins while the holder may still work.
 * A leader that ends gives the lease up, so that the next one need not wait.
+* Requests for the lease do not queue behind the process's others, however slow those are.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ import msgspec
 import structlog
 
 from nmstate_k8s.core.client import MERGE, Client
-from nmstate_k8s.core.errors import AlreadyExists, ApiError, Conflict, LeadershipLost, NotFound, NotLeader
+from nmstate_k8s.core.errors import AlreadyExists, Conflict, CoreError, LeadershipLost, NotFound, NotLeader
 from nmstate_k8s.core.metrics import METRICS, Metrics
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.core.retry import NO_RETRY
@@ -124,7 +125,8 @@ class LeaderElection:
         finally:
             self._leads = False
             self._gauge.set(0)
-            if self._clock.monotonic() < self._renewed_at + self._lease_seconds:
+            # Work that somebody would not wait for may still do something: nobody else is to begin at once.
+            if task.done() and self._clock.monotonic() < self._renewed_at + self._lease_seconds:
                 await self._release()
 
     async def _acquire(self) -> None:
@@ -143,9 +145,11 @@ class LeaderElection:
             raise
         finally:
             lost = renewing.done()
-            if not task.done():
-                await self._stop(task)
-            renewing.cancel()
+            try:
+                if not task.done():
+                    await self._stop(task)
+            finally:
+                renewing.cancel()  # also if somebody will not wait for the work
             await asyncio.wait({renewing})
         if lost:
             _ = task.cancelled() or task.exception()
@@ -198,7 +202,7 @@ class LeaderElection:
                 return await self._try_once()
         except (Conflict, AlreadyExists):
             self._lease = None  # somebody was faster
-        except ApiError as error:
+        except CoreError as error:  # also if there is no way to the server now: a file that is being replaced
             self._lease = None  # it may have been written all the same: look before the next write
             self._log.warning("cannot get or renew the lease", error=str(error), leader=self.leader)
         return False
@@ -217,7 +221,9 @@ class LeaderElection:
             return  # ours: its resourceVersion is known, and a Conflict tells if that is wrong
         path = LEASES.path(self._name, self._namespace)
         try:
-            body = await self._client.request("GET", path, timeout=self._renew_deadline / 2, retry=NO_RETRY)
+            body = await self._client.request(
+                "GET", path, timeout=self._renew_deadline / 2, retry=NO_RETRY, urgent=True
+            )
         except NotFound:
             now = self._clock.monotonic()
             # Without a look for a while (we were frozen or cut off) it may have been there in between.
@@ -267,6 +273,7 @@ class LeaderElection:
                 },
                 timeout=self._renew_deadline / 2,
                 retry=NO_RETRY,
+                urgent=True,
             )
         else:
             request = self._client.request(
@@ -276,6 +283,7 @@ class LeaderElection:
                 content_type=MERGE,
                 timeout=self._renew_deadline / 2,
                 retry=NO_RETRY,
+                urgent=True,
             )
         answer = await request
         self._lease, self._seen, self._seen_at = Object(answer, LEASES), spec, self._clock.monotonic()
@@ -289,7 +297,7 @@ class LeaderElection:
         try:
             async with asyncio.timeout(self._retry):
                 await self._write(free)
-        except (ApiError, TimeoutError) as error:
+        except (CoreError, TimeoutError) as error:
             self._log.warning("could not give the lease up, it will run out", error=str(error) or "timeout")
         else:
             self._log.info("gave the lease up")

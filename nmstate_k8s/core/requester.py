@@ -107,19 +107,21 @@ class Requester:
         retry: RetryPolicy | None = None,
         new_connection: bool = False,
         repeatable: bool | None = None,
+        urgent: bool = False,
     ) -> bytes:
         """Any request; the answer's body.
 
         `repeatable`: whether it may be sent again when its answer was lost; None: as is usual for its method.
         `new_connection`: one try over a connection of its own, which is the honest question whether the
         API server can be reached now.
+        `urgent`: it does not wait for a place among the requests in flight. For the few that must not be late.
 
         :raises ApiError: if the answer is not 2xx, or there is none.
         :raises CoreError: what the fence raised; nothing was sent then.
         """
         data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         fence = None if method in ("GET", "HEAD") else self._fence
-        request = Request(method, path, query or {}, data, content_type, accept, fence, repeatable)
+        request = Request(method, path, query or {}, data, content_type, accept, fence, repeatable, urgent)
         policy = NO_RETRY if new_connection else retry or self._retry
         attempt = 1
         maybe_done = False

@@ -17,7 +17,7 @@ import io
 import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -32,7 +32,7 @@ from nmstate_k8s.core.lines import LineSplitter
 __all__ = ["Fence", "HttpTransport", "Request", "Response", "Stream", "Transport"]
 
 MAX_IN_FLIGHT: Final = 32
-"""Requests at once; watches are not counted, each needs a connection of its own."""
+"""Requests at once; watches are not counted, each needs a connection of its own, and urgent ones do not wait."""
 STREAM_START_SECONDS: Final = 30.0
 LARGE_BODY_BYTES: Final = 1 << 20
 """aiohttp writes such a body as one piece, and warns that this may block; of a file it takes one after the other."""
@@ -53,6 +53,8 @@ class Request:
     fence: Fence | None = field(default=None, compare=False, repr=False)
     repeatable: bool | None = None
     """Whether it may be sent again when its answer was lost; None: as is usual for its method."""
+    urgent: bool = False
+    """Whether it is sent at once, however many others are in flight."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -117,7 +119,8 @@ class HttpTransport:
             if new_connection:
                 async with self._connections.new() as session:
                     return await self._send(session, request, guard, timeout)
-            async with self._in_flight, self._connections.pooled(guard) as session:
+            place = nullcontext() if request.urgent else self._in_flight
+            async with place, self._connections.pooled(guard) as session:
                 return await self._send(session, request, guard, timeout)
 
     async def _send(

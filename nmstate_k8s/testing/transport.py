@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
-from nmstate_k8s.core.errors import ApiError, ConnectionsReset, NeverSent, Silent
+from nmstate_k8s.core.errors import ApiError, ConnectionsReset, CoreError, NeverSent, Silent
 from nmstate_k8s.core.transport import Request, Response, Stream
 
 __all__ = ["OPEN", "ScriptedTransport", "answer", "changed", "failure", "listed", "listing", "thing"]
@@ -68,7 +68,7 @@ class ScriptedTransport:
 
     def __init__(
         self,
-        answers: Iterable[Response | ApiError] = (),
+        answers: Iterable[Response | CoreError] = (),
         streams: Iterable[Sequence[Line] | Response | ApiError] = (),
     ) -> None:
         self.answers = list(answers)
@@ -95,7 +95,7 @@ class ScriptedTransport:
         if not self.answers:
             raise NeverSent("the script is over", request=str(request))
         said = self.answers.pop(0)
-        if isinstance(said, ApiError):
+        if isinstance(said, CoreError):
             raise said
         return said
 

@@ -81,6 +81,23 @@ def test_no_garble_is_more_than_a_hole(name: str, at: int, garble: bytes) -> Non
     assert Keyring.from_data(ring.to_data(), [HOST]).facts.leaf == ring.facts.leaf
 
 
+@pytest.mark.parametrize("name", ["ca.crt", "tls.crt"])
+@pytest.mark.parametrize(
+    ("part", "garbled"),
+    [
+        pytest.param(b"\x55\x1d\x0e", b"\x55\x1d\x23", id="an extension twice"),
+        pytest.param(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", id="a version that there is not"),
+    ],
+)
+def test_a_bit_that_makes_a_certificate_against_all_rules_is_a_hole(name: str, part: bytes, garbled: bytes) -> None:
+    """The library has errors of its own for it."""
+    der = ssl.PEM_cert_to_DER_cert(DATA[name].decode())
+    assert part in der
+    pem = ssl.DER_cert_to_PEM_cert(der.replace(part, garbled)).encode()
+    ring = Keyring.from_data(DATA | {name: pem}, [HOST])
+    assert (ring.cas == ()) if name == "ca.crt" else (ring.leaf is None)
+
+
 def test_a_certificate_for_other_names_is_no_certificate() -> None:
     """A server that got another name needs another one; the CA stays."""
     ring = Keyring.from_data(DATA, ["new.things.svc", "10.0.0.1"])

@@ -10,8 +10,8 @@ import pytest
 
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import ApiError, Unavailable
-from nmstate_k8s.core.events import BURST, EventRecorder
+from nmstate_k8s.core.errors import ConfigError, CoreError, Unavailable
+from nmstate_k8s.core.events import BURST, MAX_SERIES, EventRecorder
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.core.transport import Response
 from nmstate_k8s.testing.clock import LoopClock, until
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 class Bench:
     """A recorder that runs, and what it wrote."""
 
-    def __init__(self, answers: list[Response | ApiError]) -> None:
+    def __init__(self, answers: list[Response | CoreError]) -> None:
         self.transport = ScriptedTransport(answers)
         client = Client(ClusterConfig("https://x"), clock=LoopClock(), transport=self.transport)
         self.recorder = EventRecorder(client, "example.com/test", "pod-1")
@@ -36,15 +36,15 @@ class Bench:
         """Method and body of each request."""
         return [(each.method, json.loads(each.body or b"")) for each in self.transport.requests]
 
-    def tell(self, note: str = "it broke") -> None:
+    def tell(self, note: str = "it broke", about: Object = NODE) -> None:
         """One event."""
-        self.recorder.event(NODE, "Warning", "Broken", note, "Look")
+        self.recorder.event(about, "Warning", "Broken", note, "Look")
 
 
 @asynccontextmanager
-async def bench(*answers: Response | ApiError) -> AsyncIterator[Bench]:
+async def bench(*answers: Response | CoreError, more: int = 1000) -> AsyncIterator[Bench]:
     """A recorder that runs until the end."""
-    made = Bench([*answers, *[answer({})] * 1000])
+    made = Bench([*answers, *[answer({})] * more])
     task = asyncio.create_task(made.recorder.run())
     try:
         yield made
@@ -154,3 +154,51 @@ async def test_a_long_note_is_cut_to_what_the_server_takes() -> None:
         note = b.written[0][1]["note"]
         assert len(note.encode()) <= 1024
         assert note.endswith("ü…")
+
+
+async def test_what_happens_again_after_long_while_the_server_is_away_is_told_twice() -> None:
+    """An event that waits is not given up for a later one that is the same."""
+    away = [Unavailable("no answer")] * 30
+    async with bench(*away) as b:
+        b.tell()
+        await asyncio.sleep(400)
+        b.tell()
+        await until(lambda: len({body["metadata"]["name"] for _, body in b.written[len(away) :]}) == 2, 2000)
+
+
+async def test_a_missing_way_to_the_server_is_no_end() -> None:
+    """A CA's file that cannot be read just now must not take the process down for an event's sake."""
+    async with bench(ConfigError("no such file")) as b:
+        b.tell()
+        await until(lambda: len(b.written) == 2)
+
+
+async def test_what_is_remembered_is_bounded() -> None:
+    """With ever new events; one that goes on all the time is counted all the same."""
+    async with bench(more=30_000) as b:
+        for number in range(2 * MAX_SERIES):
+            b.tell("news", _node(number))
+            if number % 500 == 0:
+                b.tell()
+                await until(lambda: not b.recorder._waiting)
+        assert len(b.recorder._series) <= MAX_SERIES
+        assert len(b.recorder._buckets) <= MAX_SERIES
+        assert b.recorder.dropped == 0
+        await asyncio.sleep(30)
+        assert sum(body.get("regarding", {}).get("name") == NODE.name for _, body in b.written) == 1
+        assert b.written[-1][1]["series"]["count"] == 17
+
+
+async def test_a_flood_stays_dammed_while_many_others_are_heard() -> None:
+    """Who has used up what he may tell is not forgotten for others' sake."""
+    async with bench(more=10_000) as b:
+        for number in range(3000):
+            b.tell(f"note {number}")
+            b.tell("fine", _node(number))
+            if number % 100 == 0:
+                await until(lambda: not b.recorder._waiting)
+        assert b.recorder.dropped >= 3000 - 2 * BURST
+
+
+def _node(number: int) -> Object:
+    return Object.from_dict(thing(f"other-{number}", version=1), NODES)

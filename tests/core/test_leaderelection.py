@@ -11,7 +11,7 @@ import pytest
 
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.config import ClusterConfig
-from nmstate_k8s.core.errors import LeadershipLost, NotLeader, Unavailable
+from nmstate_k8s.core.errors import ConfigError, LeadershipLost, NotLeader, Unavailable
 from nmstate_k8s.core.leaderelection import LEASES, LeaderElection
 from nmstate_k8s.core.metrics import Metrics
 from nmstate_k8s.core.transport import Request, Response, Stream
@@ -61,9 +61,15 @@ class Wire:
     delay: float = 0.0
     lost_answers: bool = False
     requests: int = 0
+    no_way: bool = False
+    waited: bool = False
+    """Whether a request was not urgent."""
 
     async def send(self, request: Request, *, timeout: float, new_connection: bool = False) -> Response:
         self.requests += 1
+        self.waited = self.waited or not request.urgent
+        if self.no_way:
+            raise ConfigError("the CA's file is being replaced")
         if self.cut:
             await asyncio.sleep(timeout)
             raise Unavailable("no answer")
@@ -207,6 +213,45 @@ async def test_a_short_interruption_changes_nothing() -> None:
         first.wire.cut = False
         await asyncio.sleep(100)
         assert w.history == [(0, "a")]
+
+
+async def test_a_process_without_a_way_to_the_server_stands_again() -> None:
+    """Files that are replaced while it connects anew: it is no reason to end, neither for who leads nor who waits."""
+    async with world() as w:
+        a = w.candidate("a")
+        a.wire.no_way = True
+        await asyncio.sleep(60)
+        a.wire.no_way = False
+        await until(lambda: w.leading == ["a"])
+        a.wire.no_way = True
+        await until(lambda: not w.leading)
+        a.wire.no_way = False
+        await until(lambda: w.leading == ["a"])
+        assert not a.wire.waited
+
+
+async def test_who_will_not_wait_for_the_work_leaves_nothing_behind_and_the_lease_as_it_is() -> None:
+    """Nobody renews for work that nobody watches, and nobody else begins beside it."""
+    server, let_go = LeaseServer(), asyncio.Event()
+    client = Client(ClusterConfig("https://x"), clock=LoopClock(), transport=Wire(server))
+    election = LeaderElection(client, "lease", "n", "a", metrics=Metrics())
+
+    async def stubborn() -> None:
+        while not let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await let_go.wait()
+
+    running = asyncio.create_task(election.run(stubborn))
+    await until(lambda: election.is_leader)
+    for _ in range(3):
+        running.cancel()
+        await asyncio.sleep(0.1)
+    assert running.done()
+    assert set(server.writers) == {"a"}
+    written = len(server.writers)
+    await asyncio.sleep(60)
+    assert len(server.writers) == written
+    let_go.set()
 
 
 async def test_a_slow_server_does_not_make_two_leaders() -> None:

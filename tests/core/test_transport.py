@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from nmstate_k8s.core.config import ClusterConfig, StaticToken
 from nmstate_k8s.core.errors import ConnectionsReset, NeverSent, Silent, Unavailable
-from nmstate_k8s.core.transport import HttpTransport, Request, Response
+from nmstate_k8s.core.transport import MAX_IN_FLIGHT, HttpTransport, Request, Response
 
 GET = Request("GET", "/x")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -127,6 +128,24 @@ async def test_a_refused_connection_was_never_sent() -> None:
     with pytest.raises(NeverSent):
         await transport.send(GET, timeout=5)
     await transport.close()
+
+
+async def test_what_is_urgent_does_not_wait_for_a_place() -> None:
+    """As a lease's renewal while as many requests as may be are slow: leadership would be lost to them."""
+
+    async def say(writer: asyncio.StreamWriter, request: str) -> None:
+        await (say_nothing if "/slow" in request else say_ok)(writer, request)
+
+    async with Server(say).run() as transport:
+        slow = [asyncio.create_task(transport.send(Request("GET", "/slow"), timeout=60)) for _ in range(MAX_IN_FLIGHT)]
+        waits = asyncio.create_task(transport.send(GET, timeout=60))
+        assert (await transport.send(replace(GET, urgent=True), timeout=20)).body == b"ok"
+        assert not waits.done()
+        slow[0].cancel()
+        assert (await waits).body == b"ok"
+        for each in slow:
+            each.cancel()
+        await asyncio.wait(slow)
 
 
 async def test_a_reset_breaks_what_is_under_way() -> None:
