@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -167,6 +168,49 @@ async def test_a_missing_interface_is_retried_then_final(site: Site) -> None:
 
         await site.admit("p1", 2, mtu(site, 1400))
         assert (await site.reach("p1", EnactmentPhase.AVAILABLE, 2)).retry_count == {}
+
+
+async def test_a_state_that_is_too_deep_fails_for_good_and_holds_up_no_other(site: Site) -> None:
+    """One that came while admission was away, deeper than Python reads by itself."""
+    deep = msgspec.Raw(b'{"a":' * 2_000 + b"1" + b"}" * 2_000)
+    await site.admit("deep", 1, {"name": "eth1", "type": deep})
+    await site.admit("plain", 1, mtu(site, 1400))
+    async with site.handler():
+        failed = await site.reach("deep", EnactmentPhase.FAILED)
+        assert failed.failure is not None
+        assert failed.failure.reason == "TooLarge"
+        assert "100 levels" in "".join(condition.message for condition in failed.conditions)
+        await site.reach("plain", EnactmentPhase.AVAILABLE)
+
+
+async def test_all_that_listens_is_on_the_loopback(site: Site) -> None:
+    """A handler is root on its node's network: nothing of it is reached from outside."""
+    before = _listening()
+    await site.admit("p1", 1, mtu(site, 1400))
+    async with site.handler():
+        await site.reach("p1", EnactmentPhase.AVAILABLE)
+        opened = _listening() - before
+    assert len(opened) == 1, "health and metrics"
+    assert all(address.partition(":")[0] == LOOPBACK for address in opened)
+
+
+LOOPBACK = "0100007F"
+"""127.0.0.1, as the kernel writes it."""
+
+
+def _listening() -> set[str]:
+    """Addresses and ports at which this process takes connections."""
+    sockets = set[str]()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of this very look
+            sockets.add(str(descriptor.readlink()))
+    found = set[str]()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in sockets:
+                found.add(local)
+    return found
 
 
 async def test_a_restart_writes_nothing(site: Site) -> None:
