@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from nmstate_k8s.core.nesting import decoded
 from nmstate_k8s.core.objects import Key, Object, ObjectMeta, Resource
 
 __all__ = ["Kind", "Write", "collecting", "deleted", "lost", "wrote"]
@@ -82,8 +83,8 @@ def deleted(resource: Resource, key: Key, answer: bytes) -> None:
     if sink is None:
         return
     try:
-        said = _decode_deleted(answer or b"{}")
-    except msgspec.MsgspecError:
+        said = decoded(_decode_deleted, answer or b"{}")
+    except (msgspec.MsgspecError, RecursionError):
         said = _Deleted()
     if said.kind not in ("", "Status") and said.metadata.resource_version.isdigit():
         meta = said.metadata

@@ -10,9 +10,10 @@ import pytest
 from nmstate_k8s.core.admission import MalformedReview, decode_review
 from nmstate_k8s.core.errors import MalformedObject, Unavailable
 from nmstate_k8s.core.nesting import MAX_LEVELS
-from nmstate_k8s.core.objects import Object, Resource, drop_managed_fields
+from nmstate_k8s.core.objects import Key, Object, Resource, drop_managed_fields
 from nmstate_k8s.core.watching import decode_watch_line
 from nmstate_k8s.core.wire import decode_page
+from nmstate_k8s.core.writes import Kind, Write, collecting, deleted
 
 NODES = Resource("", "v1", "nodes", "Node")
 HERE = json.dumps("here")
@@ -75,6 +76,14 @@ def test_a_webhook_is_asked_about_it() -> None:
     request = decode_review(json.dumps(review).replace(HERE, deep(MAX_LEVELS - 1)).encode())
     assert request.new is not None
     assert request.new.name == "a"
+
+
+def test_its_deletion_is_told_like_others() -> None:
+    """The answer brings the object once more, where something holds it."""
+    told: list[Write] = []
+    with collecting(told.append):
+        deleted(NODES, Key("", "a"), deep(MAX_LEVELS - 1).replace('{"meta', '{"kind": "Node", "meta', 1).encode())
+    assert [(each.kind, each.version) for each in told] == [(Kind.WRITTEN, 7)]
 
 
 def test_what_no_server_sends_is_an_error_like_others() -> None:
