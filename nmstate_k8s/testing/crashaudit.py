@@ -5,7 +5,7 @@ Its own client and its own informers, which miss no deletion (`core.informer`). 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -31,6 +31,8 @@ class Watched:
     resource: Resource
     namespace: str = ""
     label_selector: str = ""
+    plain: Callable[[Object], Object] = lambda obj: obj
+    """The object as it is compared, without what is chance in this kind alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,8 @@ class Audit:
             if loop.time() < self._heard_at + QUIET_SECONDS:
                 continue
             heard, there = self._heard_at, await self._list()
-            if heard == self._heard_at and self._knows(there):
-                return Seen(without_chance(there), dict(self._counts))
+            if heard == self._heard_at and self._knows([obj for _, obj in there]):
+                return Seen(without_chance(each.plain(obj) for each, obj in there), dict(self._counts))
 
     def _follow(self, watched: Watched) -> Informer:
         informer = self.manager.informer(
@@ -94,9 +96,9 @@ class Audit:
         if event.new is None:
             self._counts[f"{name} deleted"] += 1
 
-    async def _list(self) -> list[Object]:
+    async def _list(self) -> list[tuple[Watched, Object]]:
         return [
-            item
+            (each, item)
             for each in self._watched
             for item in (await self._client.list(each.resource, each.namespace, each.label_selector)).items
         ]

@@ -15,7 +15,7 @@ from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.crashplan import CrashPlan, Life, Outcome, Scenario, in_process
 from nmstate_k8s.testing.crashpoints import Point
 from nmstate_k8s.testing.crashprocess import by_kill
-from tests.integration import crashoperator, crashpolicies
+from tests.integration import crashcertificates, crashoperator, crashpolicies
 from tests.integration.crashthings import Wish
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]
@@ -87,6 +87,13 @@ async def test_the_operator_comes_to_the_same_end(plane: ControlPlane, life: Lif
     scenario = _turn(crashoperator.scenarios(plane))
     plan = await CrashPlan.record(scenario, plane.config)
     await strike(plan, life)
+
+
+async def test_certificates_come_to_the_same_end(control_plane: ControlPlane, crds: list[str]) -> None:
+    """Made, renewed, healed: the Secret and whom the webhooks trust."""
+    scenario = _turn(crashcertificates.scenarios(control_plane))
+    plan = await CrashPlan.record(scenario, control_plane.config)
+    await strike(plan, in_process)
 
 
 def _turn(scenarios: Sequence[Scenario]) -> Scenario:
