@@ -6,6 +6,7 @@ and their conditions speak of no generation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nmstate_k8s.core.client import Client
@@ -24,7 +25,7 @@ from nmstate_k8s.domain.kinds import (
 )
 from nmstate_k8s.testing.apiserver import ControlPlane
 
-__all__ = ["NODES_OF", "POLICIES_OF", "leave_behind", "old_kinds"]
+__all__ = ["NODES_OF", "POLICIES_OF", "definitions", "enactment", "installed", "leave_behind", "old_kinds"]
 
 MANAGER = "manager"
 TIME = "2026-01-01T00:00:00Z"
@@ -33,18 +34,25 @@ POLICIES_OF: dict[str, dict[str, Any]] = {
     "fits": {"desiredState": {"interfaces": [{"name": "eth1", "type": "ethernet", "state": "up", "mtu": 1500}]}},
     "failed": {"desiredState": {"interfaces": [{"name": "eth666", "type": "ethernet", "state": "up"}]}},
 }
-_FINISHED = ("fits", "failed")
+OLD_PROGRAM = {"image": "old:1"}
+
+
+def definitions() -> list[dict[str, Any]]:
+    """The four kinds, in their versions, with a schema that says nothing of what came later."""
+    return [
+        _definition(resource, short, versions)
+        for resource, short, versions in (
+            (POLICIES, "nncp", ("v1", "v1beta1")),
+            (ENACTMENTS, "nnce", ("v1beta1",)),
+            (NODE_STATES, "nns", ("v1beta1",)),
+            (NMSTATES, "", ("v1", "v1beta1")),
+        )
+    ]
 
 
 def old_kinds(plane: ControlPlane) -> None:
-    """The four kinds, in their versions, with a schema that says nothing of what came later."""
-    for resource, short, versions in (
-        (POLICIES, "nncp", ("v1", "v1beta1")),
-        (ENACTMENTS, "nnce", ("v1beta1",)),
-        (NODE_STATES, "nns", ("v1beta1",)),
-        (NMSTATES, "", ("v1", "v1beta1")),
-    ):
-        body = _definition(resource, short, versions)
+    """They are served."""
+    for body in definitions():
         plane.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body)
 
 
@@ -78,18 +86,22 @@ async def leave_behind(admin: Client) -> Object:
     """Everything that the Go system has on a cluster of two nodes and two policies; the NMState."""
     await admin.apply(NAMESPACES, {"metadata": {"name": "nmstate"}}, field_manager="kubectl")
     nmstate = await admin.create(NMSTATES, {"metadata": {"name": "nmstate"}}, field_manager="kubectl")
-    owner = {"apiVersion": "nmstate.io/v1", "kind": "NMState", "name": "nmstate", "uid": nmstate.uid}
-    await _install(admin, {**owner, "controller": True, "blockOwnerDeletion": True})
+    await installed(admin, nmstate)
     policies = {name: await _policy(admin, name, spec) for name, spec in POLICIES_OF.items()}
     for name in NODES_OF:
         node = await _node(admin, name)
         for policy in policies.values():
-            await _enactment(admin, node, policy)
+            await enactment(admin, node, policy)
     return nmstate
 
 
-async def _install(admin: Client, owner: dict[str, Any]) -> None:
-    """Accounts with more rights than they need, workloads with other selectors and with options that we never name."""
+async def installed(admin: Client, nmstate: Object, program: Mapping[str, Any] = OLD_PROGRAM) -> None:
+    """Accounts with more rights than they need, workloads with other selectors and with options that we never name.
+
+    :param program: what each container runs, on a cluster where pods run.
+    """
+    owner = {"apiVersion": "nmstate.io/v1", "kind": "NMState", "name": nmstate.name, "uid": nmstate.uid}
+    owner |= {"controller": True, "blockOwnerDeletion": True}
 
     def named(name: str, namespace: str = "") -> dict[str, Any]:
         metadata: dict[str, Any] = {"name": name, "labels": {"app": "kubernetes-nmstate"}, "ownerReferences": [owner]}
@@ -110,8 +122,13 @@ async def _install(admin: Client, owner: dict[str, Any]) -> None:
         (DEPLOYMENTS, "nmstate-cert-manager", "kubernetes-nmstate-cert-manager"),
     ):
         labels = {"app": "kubernetes-nmstate", "component": component, "name": name}
-        container = {"name": name, "image": "old:1", "env": [{"name": "OLD", "value": "1"}]}
-        pod = {"hostPID": True, "containers": [container], "serviceAccountName": "nmstate-handler"}
+        container = {"name": name, "env": [{"name": "OLD", "value": "1"}], **program}
+        pod = {
+            "hostPID": True,
+            "terminationGracePeriodSeconds": 1,
+            "containers": [container],
+            "serviceAccountName": "nmstate-handler",
+        }
         template = {"metadata": {"labels": labels}, "spec": pod}
         spec = {"selector": {"matchLabels": {"app": "kubernetes-nmstate", "name": name}}, "template": template}
         await create(resource, {"metadata": named(name, "nmstate"), "spec": spec})
@@ -141,7 +158,7 @@ async def _node(admin: Client, name: str) -> Object:
     return node
 
 
-async def _enactment(admin: Client, node: Object, policy: Object) -> None:
+async def enactment(admin: Client, node: Object, policy: Object) -> None:
     """What a node made of a policy."""
     name = f"{node.name}.{policy.name}"
     labels = {"nmstate.io/node": node.name, "nmstate.io/policy": policy.name}

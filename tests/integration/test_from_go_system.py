@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from nmstate_k8s.api.conditions import NMStatePhase, PolicyPhase, policy_phase
 from nmstate_k8s.api.enactment import Enactment
@@ -22,14 +21,13 @@ from nmstate_k8s.core.objects import Object
 from nmstate_k8s.domain.install.drift import holds
 from nmstate_k8s.domain.install.foreign import adoption, is_foreign
 from nmstate_k8s.domain.install.stack import Manifest
-from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, ENACTMENTS, NMSTATES, PODS, POLICIES
+from nmstate_k8s.domain.kinds import DAEMONSETS, DEPLOYMENTS, ENACTMENTS, PODS, POLICIES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.host import FakeHost
 from tests.integration.gosystem import NODES_OF, POLICIES_OF, leave_behind, old_kinds
 from tests.integration.installkit import (
     account_token,
     apply_install_yaml,
-    collect_garbage,
     create_nmstate,
     eventually,
     in_phase,
@@ -51,13 +49,6 @@ def plane() -> Iterator[ControlPlane]:
     with ControlPlane.start() as started:
         old_kinds(started)
         yield started
-
-
-@pytest_asyncio.fixture
-async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
-    """The administrator."""
-    async with Client(plane.config) as client:
-        yield client
 
 
 async def policies(admin: Client) -> Objects:
@@ -114,8 +105,6 @@ async def test_a_takeover_that_was_broken_off_is_ended(plane: ControlPlane, admi
     await admin.json_patch(DAEMONSETS, found.name, adoption(found), namespace=found.namespace)
     async with operator(plane, admin):
         assert await eventually(partial(is_ours, admin, wanted), seconds=60)
-    await admin.delete(NMSTATES, "nmstate")
-    await collect_garbage(admin, nmstate)
 
 
 async def test_the_go_system_is_taken_over(plane: ControlPlane, admin: Client, tmp_path: Path) -> None:
