@@ -41,6 +41,7 @@ class _Condition(Struct, frozen=True):
 
 class _DeploymentStatus(Struct, frozen=True, rename="camel"):
     observed_generation: int = 0
+    replicas: int = 0
     updated_replicas: int = 0
     available_replicas: int = 0
     conditions: tuple[_Condition, ...] = ()
@@ -115,6 +116,8 @@ def _deployment(found: Object) -> str:
         return f"a pod cannot be created: {refused[0]}"
     if status.updated_replicas < wanted:
         return f"{status.updated_replicas} of {wanted} replicas updated"
+    if status.replicas > status.updated_replicas:  # they go when their successors are available
+        return f"{status.replicas - status.updated_replicas} old replicas not replaced yet"
     if status.available_replicas < wanted:
         return f"{status.available_replicas} of {wanted} replicas available"
     return ""

@@ -52,7 +52,11 @@ def test_daemon_set(status: dict[str, int], verdict: str) -> None:
         ({}, "not rolled out yet"),
         ({"observedGeneration": 2}, "0 of 2 replicas updated"),
         ({"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 1}, "1 of 2 replicas available"),
-        ({"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2}, ""),
+        (
+            {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2},
+            "1 old replicas not replaced yet",
+        ),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}, ""),
         (
             {
                 "observedGeneration": 2,
