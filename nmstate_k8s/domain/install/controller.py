@@ -52,6 +52,11 @@ CONTROLLER_ACCOUNT = "nmstate-controller"
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
 
+_LEAVING_SECONDS = 5
+"""For which a pod that is to end is still there for who calls: API server and proxies hear of it later than the pod
+does, by less than a second as a rule, and a webhook that cannot be reached is passed over."""
+
+
 class Taint(Struct, frozen=True):
     """What keeps pods from a node that do not tolerate it."""
 
@@ -204,6 +209,7 @@ def _container(stack: Stack) -> Body:
         "resources": {"requests": {"cpu": "30m", "memory": "64Mi"}},
         "readinessProbe": probe("/readyz", period=3, failures=3, **_health(stack.spec)),
         "livenessProbe": probe("/healthz", period=10, failures=6, **_health(stack.spec)),
+        "lifecycle": {"preStop": {"sleep": {"seconds": _LEAVING_SECONDS}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, API_MOUNT],  # a path in the pod
     }
