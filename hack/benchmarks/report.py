@@ -164,20 +164,26 @@ def main(argv: list[str]) -> int:
     node = cluster.nodes()[-1]
 
     at_rest(cluster, node)
-    figures: dict[str, float] = {"idle_rss_mb": memory(node)[0]}
+    figures: dict[str, float] = {}
+
+    def found(**measured: float) -> None:
+        """Told as soon as it is known: all of it takes half an hour, and the last part the longest."""
+        figures.update(measured)
+        for name, value in measured.items():
+            print(f"{name:24} {value:10.2f}", flush=True)
+
+    found(idle_rss_mb=memory(node)[0])
     if options.minutes:
-        figures |= idle(cluster, node, options.minutes)
+        found(**idle(cluster, node, options.minutes))
     if options.trials:
         pace = Pace(cluster)
         delays = latency(cluster, node, options.trials, pace)
-        figures |= {"latency_seconds": statistics.median(delays), "latency_worst_seconds": max(delays)}
-        figures |= {"bare_get_seconds": pace.median}
+        found(latency_seconds=statistics.median(delays), latency_worst_seconds=max(delays))
+        found(bare_get_seconds=pace.median)
         answers = refresh(cluster, node, options.trials)
-        figures |= {"refresh_seconds": statistics.median(answers), "refresh_worst_seconds": max(answers)}
+        found(refresh_seconds=statistics.median(answers), refresh_worst_seconds=max(answers))
     if options.interfaces:
-        figures |= many(cluster, node, options.interfaces)
-    for name, value in figures.items():
-        print(f"{name:24} {value:10.2f}", flush=True)
+        found(**many(cluster, node, options.interfaces))
     if options.json:
         print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
     return 0

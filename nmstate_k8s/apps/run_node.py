@@ -35,6 +35,7 @@ from nmstate_k8s.domain.host.churn import Churn
 from nmstate_k8s.domain.host.executor import Executor
 from nmstate_k8s.domain.host.journal import Journal
 from nmstate_k8s.domain.host.lock import NodeLock
+from nmstate_k8s.domain.host.memory import keep_small
 from nmstate_k8s.domain.host.netlink import NetlinkWatch
 from nmstate_k8s.domain.host.nmstate_binding import LibnmstateHost, nmstate_version
 from nmstate_k8s.domain.host.outcome import Outcome
@@ -185,6 +186,7 @@ def _report(
 
 def main() -> None:
     """The program `nmstate-handler node`."""
+    keep_small()
     try:
         settings = NodeSettings.from_environment()
         config = ClusterConfig.in_cluster()

@@ -107,13 +107,21 @@ watched() { grep -qxF "watched $1" "$J/facts"; }
 
 # refill NAME: up again, with what it had
 refill() {
+    # NetworkManager draws link-local addresses itself; of a link that it only watches the kernel does.
+    if grep -q "^address $1 fe80:" "$J/facts"; then
+        ip link set dev "$1" addrgenmode eui64 2>/dev/null || :
+        echo 0 > "$R/proc/sys/net/ipv6/conf/$1/disable_ipv6" 2>/dev/null || :
+    fi
     ip link set dev "$1" up 2>/dev/null || :
     while read -r what name one two metric table; do
         [ "$name" = "$1" ] || continue
         case $what in
         controller) ip link set dev "$1" master "$one" 2>/dev/null || : ;;
         address)
-            case $one in *:*) echo 0 > "$R/proc/sys/net/ipv6/conf/$1/disable_ipv6" 2>/dev/null || : ;; esac
+            case $one in
+            fe80:*) continue ;;
+            *:*) echo 0 > "$R/proc/sys/net/ipv6/conf/$1/disable_ipv6" 2>/dev/null || : ;;
+            esac
             ip address replace "$one" dev "$1" 2>/dev/null || :
             ;;
         route)

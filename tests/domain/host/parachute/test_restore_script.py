@@ -172,6 +172,7 @@ def test_a_link_that_is_only_watched_gets_back_what_it_had(machine: Any) -> None
     address = {"address": [{"ip": "192.0.2.7", "prefix-length": 24}]}
     six = {
         "address": [
+            {"ip": "fe80::1", "prefix-length": 64},
             {"ip": "2001:db8::7", "prefix-length": 64},
             {"ip": "2001:db8::8", "prefix-length": 64, "valid-life-time": "10sec"},
         ]
@@ -192,6 +193,7 @@ def test_a_link_that_is_only_watched_gets_back_what_it_had(machine: Any) -> None
     after = told[max(n for n, line in enumerate(told) if "flush" in line) + 1 :]
     assert [line for line in after if "eth0" in line and "down" not in line] == []
     assert [line for line in after if "eth1" in line and "down" not in line] == [
+        "link set dev eth1 addrgenmode eui64",
         "link set dev eth1 up",
         "link set dev eth1 master br0",
         "address replace 192.0.2.7/24 dev eth1",
