@@ -2,6 +2,8 @@
 
 - Messages are constant; what varies is in the keys. A reconcile binds its controller and key, a transaction its id
   and policy, so that every line of it carries them.
+- What others wrote (a node's words, a policy's names) reaches no terminal as a command: control characters, and those
+  that turn the direction of a line, are written as escapes.
 - What libraries tell the standard library's logging looks alike, with the `logger` that told it.
 """
 
@@ -11,10 +13,13 @@ __all__ = ["configure_logging"]
 
 import logging
 import sys
-from typing import TextIO
+from collections.abc import MutableMapping
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import Processor
+
+from nmstate_k8s.core.printable import printable
 
 
 def configure_logging(level: str, *, redact: Processor | None = None, stream: TextIO | None = None) -> None:
@@ -32,6 +37,7 @@ def configure_logging(level: str, *, redact: Processor | None = None, stream: Te
     ]
     last: list[Processor] = [
         *([redact] if redact else []),
+        _printable,
         structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
     ]
     structlog.configure(
@@ -52,3 +58,16 @@ def configure_logging(level: str, *, redact: Processor | None = None, stream: Te
         )
     )
     logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler], force=True)
+
+
+def _printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Numbers and truth values as they are; all else as the text that it would be, where that is another."""
+    return {key: _shown(value) for key, value in event.items()}
+
+
+def _shown(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    shown = printable(text)
+    return value if shown == text else shown

@@ -22,6 +22,7 @@ import structlog
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.core.errors import AlreadyExists, ApiError, CoreError, Throttled, Unavailable
 from nmstate_k8s.core.objects import Object, Resource
+from nmstate_k8s.core.printable import printable
 from nmstate_k8s.core.ratelimit import Backoff, TokenBucket
 
 __all__ = ["BURST", "EVENTS", "REFILL_A_SECOND", "EventRecorder"]
@@ -236,7 +237,8 @@ class EventRecorder:
 
 
 def _short(note: str) -> str:
-    """At most 1024 bytes, as the server demands; the beginning says what it is about."""
+    """At most 1024 bytes, as the server demands; the beginning says what it is about. It commands no terminal."""
+    note = printable(note)
     data = note.encode()
     return note if len(data) <= MAX_NOTE else data[: MAX_NOTE - 3].decode(errors="ignore") + "…"
 

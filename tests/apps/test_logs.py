@@ -52,3 +52,19 @@ def test_what_must_not_be_written_is_taken_out_of_every_line(out: io.StringIO) -
     logging.getLogger("aiohttp").warning("got s3cret")
     assert "s3cret" not in out.getvalue()
     assert out.getvalue().count("***") == 2
+
+
+def test_what_others_wrote_commands_no_terminal(out: io.StringIO) -> None:
+    """One line an event, whatever is in it: escape sequences, line ends of all kinds, letters that turn the line."""
+    configure_logging("info", stream=out)
+    words = 'a\x1b[2J\rb\x9b1m\x85c\u2028d\u202ee\nevent="faked" ü'
+    structlog.get_logger("ours").info("told", message=words, count=3, error=ValueError(words))
+    logging.getLogger("aiohttp").warning("got %s", words)
+    lines = out.getvalue().split("\n")
+    assert (len(lines), lines[-1]) == (3, "")
+    for line in lines:
+        assert all(letter.isprintable() for letter in line)
+    assert "count=3" in lines[0]
+    for line in lines[:2]:
+        assert r"x1b[2J\\rb" in line
+        assert "ü" in line

@@ -156,6 +156,14 @@ async def test_a_long_note_is_cut_to_what_the_server_takes() -> None:
         assert note.endswith("ü…")
 
 
+async def test_a_note_commands_no_terminal() -> None:
+    """It may quote what a node or a user wrote, and is read in a shell."""
+    async with bench() as b:
+        b.tell("node a says \x1b[2Jall is well\u202e")
+        await until(lambda: b.written)
+        assert b.written[0][1]["note"] == r"node a says \x1b[2Jall is well\u202e"
+
+
 async def test_what_happens_again_after_long_while_the_server_is_away_is_told_twice() -> None:
     """An event that waits is not given up for a later one that is the same."""
     away = [Unavailable("no answer")] * 30

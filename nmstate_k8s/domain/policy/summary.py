@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from nmstate_k8s.api.conditions import FINISHED, EnactmentPhase, PolicyPhase
+from nmstate_k8s.core.printable import printable
 from nmstate_k8s.domain.enactment.gate import OPEN, Gate
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, NodeFacts
 
@@ -156,8 +157,8 @@ def _at_what(name: str, generation: int, enactment: EnactmentFacts | None) -> tu
 
 
 def _shortened(words: str) -> str:
-    """A node's words: one line, no longer than a part of a message may be."""
-    line = " ".join(words.split())
+    """A node's words: one line that commands no terminal, no longer than a part of a message may be."""
+    line = printable(" ".join(words.split()))
     return line if len(line) <= WORDS else f"{line[: WORDS - 1]}…"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from nmstate_k8s.api.conditions import EnactmentPhase, PolicyPhase
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, NodeFacts
-from nmstate_k8s.domain.policy.summary import summarise
+from nmstate_k8s.domain.policy.summary import overdue, summarise
 
 GENERATION = 4
 ONE = ", 1 nodes ignored due to NotReady state"
@@ -75,3 +75,17 @@ def test_nodes_at_work_or_failed_are_unavailable() -> None:
     nodes, enactments = world("A F P W")
     enactments["node3"] = EnactmentFacts("node3.p", "node3", "p", admitted=3, reported=3, phase=PHASES["W"])
     assert summarise(GENERATION, nodes, enactments).counts.unavailable == 2
+
+
+def test_the_words_of_a_node_are_one_short_line_that_commands_no_terminal() -> None:
+    """What a node says stands in the policy's message: it is data there, whatever it is."""
+    words = "\x1b[2J\r\nall is well\u202e " + "x" * 500
+    nodes = {"a": NodeFacts("a")}
+    silent = EnactmentFacts("a.p", "a", "p", admitted=1, reported=1, phase=EnactmentPhase.PROGRESSING, message=words)
+    enactments = {"a": silent}
+    told = overdue(summarise(1, nodes, enactments), 1, nodes, enactments, 600).message
+    assert told.startswith(
+        r"0/1 nodes finished, no progress for 600 s: node a is Progressing: \x1b[2J all is well\u202e"
+    )
+    assert told.isprintable()
+    assert len(told) < 200
