@@ -1,6 +1,7 @@
 """Fixtures for everybody: a guard of the event loop, a real API server for a whole run, a client of it, a clock."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def main_loop() -> Iterator[None]:
     yield
     asyncio.set_event_loop(None)
     loop.close()
+
+
+@pytest.fixture(autouse=True)
+def as_much_recursion_as_python_gives() -> Iterator[None]:
+    """For each test: what one read that is nested deeply (`core.nesting`) is of no help to the next."""
+    limit = sys.getrecursionlimit()
+    yield
+    sys.setrecursionlimit(limit)
 
 
 @pytest.fixture(autouse=True)

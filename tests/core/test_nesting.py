@@ -1,8 +1,6 @@
 """Objects that are nested as deeply as an API server takes them: one of them must not end who lists its kind."""
 
 import json
-import sys
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -17,14 +15,6 @@ from nmstate_k8s.core.writes import Kind, Write, collecting, deleted
 
 NODES = Resource("", "v1", "nodes", "Node")
 HERE = json.dumps("here")
-
-
-@pytest.fixture(autouse=True)
-def _as_a_process_begins() -> Iterator[None]:
-    """With as much room as Python gives by itself."""
-    limit = sys.getrecursionlimit()
-    yield
-    sys.setrecursionlimit(limit)
 
 
 def nested(levels: int, *, kind: str = "mapping") -> str:
