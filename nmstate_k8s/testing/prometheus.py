@@ -1,7 +1,8 @@
 """A real Prometheus for tests, and promtool.
 
 * Programs come from PATH, else from the cache that `hack/prometheus` fills; nothing is downloaded.
-* It listens on a free loopback port and keeps its files in one temporary folder, which is removed.
+* It listens on a free loopback port and keeps its files in one temporary folder, which is removed. Where a command
+  that leads into another network is given, that is the loopback there.
 * Its calls block: in an event loop use a thread.
 """
 
@@ -9,6 +10,8 @@ import http.client
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +25,16 @@ __all__ = ["MissingProgram", "Prometheus", "find_program"]
 
 FOLDER: Final = "prometheus-bookworm"
 START_SECONDS: Final = 60.0
+
+_GET: Final = """\
+import sys, urllib.error, urllib.request
+try:
+    answer = urllib.request.urlopen(sys.argv[1], timeout=10)
+except urllib.error.HTTPError as error:
+    answer = error
+sys.stdout.buffer.write(b"%d\\n" % answer.status + answer.read())
+"""
+"""A program that prints the status and the body of an answer."""
 
 
 class MissingProgram(RuntimeError):
@@ -45,16 +58,20 @@ def find_program(name: str, env: Mapping[str, str] = os.environ) -> Path:
 class Prometheus:
     """One server that scrapes and evaluates every second."""
 
-    def __init__(self, child: Child, port: int) -> None:
+    def __init__(self, child: Child, port: int, inside: Sequence[str]) -> None:
         """Use `start`."""
         self._child = child
         self._port = port
+        self._inside = inside
 
     @classmethod
     @contextmanager
-    def start(cls, scrapes: Sequence[Mapping[str, Any]], rules: Sequence[Path] = ()) -> Iterator[Self]:
+    def start(
+        cls, scrapes: Sequence[Mapping[str, Any]], rules: Sequence[Path] = (), *, inside: Sequence[str] = ()
+    ) -> Iterator[Self]:
         """A server with these scrape configurations and rule files, ready; it is gone afterwards.
 
+        :param inside: what runs a command in the network in which it is to be.
         :raises MissingProgram: if this machine has none.
         """
         program = find_program("prometheus")
@@ -72,6 +89,7 @@ class Prometheus:
             )
             (port,) = free_ports(1)
             command: list[str | Path] = [
+                *inside,
                 program,
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
@@ -80,7 +98,7 @@ class Prometheus:
             ]
             child = Child("prometheus", command, folder / "prometheus.log")
             try:
-                server = cls(child, port)
+                server = cls(child, port, inside)
                 child.wait_ready(server._ready, START_SECONDS)
                 yield server
             finally:
@@ -116,8 +134,18 @@ class Prometheus:
         return dict(json.loads(body)["data"])
 
     def _get(self, path: str) -> tuple[int, bytes]:
+        if self._inside:
+            return self._get_inside(path)
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
         with closing(connection):
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read()
+
+    def _get_inside(self, path: str) -> tuple[int, bytes]:
+        command = [*self._inside, sys.executable, "-c", _GET, f"http://127.0.0.1:{self._port}{path}"]
+        done = subprocess.run(command, capture_output=True, timeout=20, check=False)
+        status, _, body = done.stdout.partition(b"\n")
+        if not status:
+            raise OSError(done.stderr.decode(errors="replace"))
+        return int(status), body
