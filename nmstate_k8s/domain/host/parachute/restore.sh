@@ -93,6 +93,8 @@ links() {
         fi
         ip address flush dev "$link" 2>/dev/null || :
         ip link set dev "$link" down 2>/dev/null || :
+        # Nobody else brings it up before the next boot; the kernel gives it its own addresses as it goes up.
+        if [ "$link" = lo ]; then ip link set dev lo up 2>/dev/null || :; fi
         [ "$(cat "$device/address" 2>/dev/null)" = "$address" ] ||
             ip link set dev "$link" address "$address" 2>/dev/null || :
         [ "$(cat "$device/mtu" 2>/dev/null)" = "$mtu" ] || ip link set dev "$link" mtu "$mtu" 2>/dev/null || :

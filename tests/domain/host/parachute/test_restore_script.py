@@ -204,6 +204,16 @@ def test_a_link_that_is_only_watched_gets_back_what_it_had(machine: Any) -> None
     assert (machine.root / "proc/sys/net/ipv6/conf/eth1/disable_ipv6").read_text() == "0\n"
 
 
+def test_the_loopback_does_not_stay_down(machine: Any) -> None:
+    """A route through nothing makes a profile for it, which no policy names; its own addresses come as it goes up."""
+    machine.begin({"routes": {"config": [{"destination": "198.51.100.0/24", "route-type": "blackhole"}]}})
+    machine.profile("lo", "lo")
+    machine.restore()
+    told = [line for line in machine.ip() if " lo " in f"{line} "]
+    assert told.index("link set dev lo down") < told.index("link set dev lo up")
+    assert not (machine.root / "etc/NetworkManager/system-connections/lo").exists()
+
+
 def test_a_journal_that_the_handler_closes_first_is_not_acted_upon(machine: Any) -> None:
     """Nothing is touched without the mark, and the mark needs the journal."""
     machine.profile("eth0", "eth0")
