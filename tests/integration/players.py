@@ -25,6 +25,8 @@ class Players:
         self._random = Random(1)
         self.working: set[str] = set()
         """Those that are at work in truth, whatever the API server has of it."""
+        self.most = 0
+        """How many ever were, at once."""
 
     @asynccontextmanager
     async def playing(self) -> AsyncIterator["Players"]:
@@ -54,10 +56,11 @@ class Players:
         view = obj.view(Enactment)
         if view.spec is None or _ended(view):
             return
-        self.working.add(node)
         try:
             with contextlib.suppress(NotFound, Conflict):  # it was deleted meanwhile, or is another one
                 await self._cluster.report_of(obj, EnactmentPhase.PROGRESSING)
+                self.working.add(node)
+                self.most = max(self.most, len(self.working))
                 await asyncio.sleep(self._random.random() * self._seconds)
                 await self._cluster.report_of(obj, EnactmentPhase.AVAILABLE)
         finally:
