@@ -72,14 +72,17 @@ class PolicyReconciler:
             ending = self._world.ending(key.name, going)
             again = await self._each([each for each in going if each.uid not in ending.uids], self._delete)
             return Result(requeue_after=_soonest(again, ending.recheck_after))
-        planned = self._plan(policy)
-        if planned.todo:
-            policy = await self._as_it_is(policy)
-            if policy is None:
-                return None  # gone or going: the watch will tell
+        while True:
             planned = self._plan(policy)
-        with self._world.admitting(policy.name, planned.todo.admitted):
-            again = await self._carry_out(policy, planned.todo)
+            if planned.todo:
+                policy = await self._as_it_is(policy)
+                if policy is None:
+                    return None  # gone or going: the watch will tell
+                planned = self._plan(policy)
+            with self._world.admitting(policy.name, planned.todo.admitted):
+                again = await self._carry_out(policy, planned.todo)
+            if again != 0.0 or planned.todo.delete:
+                break  # all is written; or what comes next depends on what the watch has to tell
         unconfirmed = CONFIRM_WITHIN if self._world.unconfirmed(policy.name) else None
         return Result(requeue_after=_soonest(again, planned.recheck_after, unconfirmed))
 
@@ -135,6 +138,8 @@ class PolicyReconciler:
     async def _carry_out(self, policy: PolicyFacts, todo: Plan) -> float | None:
         """The first writes of a plan, each about another enactment; in how many seconds to plan anew.
 
+        None: not for this; 0: they went well, and some are left.
+
         Nodes that are to begin come before those that wait, which are told so a few at a time: others end meanwhile,
         and who begins at once costs its enactment two writes less than who was told to wait.
         """
@@ -164,7 +169,7 @@ class PolicyReconciler:
         ]
         now = news[:WRITES_BEFORE_A_LOOK] or waits[:WAITS_BEFORE_A_LOOK]
         again = await self._each(now, lambda write: write())
-        return again if len(now) == len(news) + len(waits) else 0.0
+        return again if again or len(now) == len(news) + len(waits) else 0.0
 
     # --- The writes -----------------------------------------------------------------------------------------------
 
