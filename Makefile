@@ -44,10 +44,10 @@ check: setup ## format, lint, types, architecture, generated files
 
 unit: setup wheel ## unit tests: seconds, no cluster
 	@hack/wheel --install $(PYTHON)
-	@$(PYTHON) -m pytest tests --ignore=tests/integration
+	@$(PYTHON) hack/lanes tests --ignore=tests/integration
 
 integration: setup build helm prometheus ## against the real kube-apiserver and etcd
-	@$(PYTHON) -m pytest tests/integration
+	@$(PYTHON) hack/lanes tests/integration
 
 e2e: LAB_OPTIONS := --ovs
 e2e: setup build ## on two labs side by side: kubectl in, node state out

@@ -14,8 +14,8 @@ from e2e.kit import Cluster, Node, eventually
 from e2e.kit.atonce import AtOnce
 from e2e.kit.claim import LabRefused
 from e2e.kit.install import bring_up, install
-from e2e.kit.lanes import Lanes
 from nmstate_k8s.core.config import ClusterConfig
+from nmstate_k8s.testing.lanes import Lanes
 from nmstate_k8s.testing.rollout.watcher import watching_beside
 
 

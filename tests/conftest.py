@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from nmstate_k8s.core.client import Client
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.clock import LoopClock
+from nmstate_k8s.testing.lanes import Lanes
 from nmstate_k8s.testing.loopguard import LoopGuard
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +21,22 @@ ROOT = Path(__file__).parent.parent
 # A property holds on a busy machine, too.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-speed")
+
+
+IDLE_TURNS = 4
+"""How often a loop on virtual time looks again, with nothing to do, before its clock jumps. looptime's own 42 cost
+more than all else that most of these tests do; a thread that works is waited for in any case."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if (lanes := Lanes.from_environment()) is not None:
+        config.pluginmanager.register(lanes, "lanes")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("looptime") is not None:
+            item.add_marker(pytest.mark.looptime(noop_cycles=IDLE_TURNS))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -33,6 +33,7 @@ from nmstate_k8s.testing.faults import (
     Withheld,
 )
 from nmstate_k8s.testing.servermodel import Backup, ServerModel, StreamingLists
+from tests.conftest import IDLE_TURNS
 
 T = TypeVar("T")
 THINGS = Resource("example.com", "v1", "things", "Thing")
@@ -61,7 +62,7 @@ class MirrorMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = looptime.new_event_loop()
+        self.loop = looptime.new_event_loop(noop_cycles=IDLE_TURNS)
         self.told: dict[Key, Object] = {}
         self.gone: list[tuple[str, str]] = []
         self.deleted: list[tuple[str, str]] = []

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from nmstate_k8s.core.ratelimit import ItemBackoff
 from nmstate_k8s.core.workqueue import LOW_EVERY, Priority, QueueShutDown, WorkQueue
+from tests.conftest import IDLE_TURNS
 
 T = TypeVar("T")
 keys = st.sampled_from("abcde")
@@ -23,7 +24,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = looptime.new_event_loop()
+        self.loop = looptime.new_event_loop(noop_cycles=IDLE_TURNS)
         self.queue = WorkQueue[str](limiter=ItemBackoff(1, 8))
         self.closed = ""
         self.failures: dict[str, int] = {}
@@ -237,7 +238,7 @@ def test_with_many_workers_no_key_is_lost_and_none_runs_twice_at_once(
     runs: dict[str, list[tuple[float, float]]] = {}
     running: set[str] = set()
     accepted: list[Wish] = []
-    loop = looptime.new_event_loop()
+    loop = looptime.new_event_loop(noop_cycles=IDLE_TURNS)
 
     async def worker(takes: list[int]) -> None:
         while True:
