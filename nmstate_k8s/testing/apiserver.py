@@ -2,7 +2,7 @@
 
 * Binaries come from KUBEBUILDER_ASSETS, else PATH, else the cache that `hack/lab build` fills; nothing is
   downloaded. Without them `start` raises `MissingBinaries`, which says what to do.
-* Everything listens on free loopback ports and keeps its files in one temporary folder, which is removed.
+* Everything listens on loopback ports of its own (`ports`), and its files are in a temporary folder, which is removed.
 * There are no controllers: namespaces stay in Terminating, nothing is garbage collected, pods are not run.
   Service accounts are not created for pods either, so a pod can be written without one.
 * The API server can be stopped, killed and started again with its data, and can get a certificate of another
@@ -30,7 +30,8 @@ from typing import Any, Final, Self
 from nmstate_k8s.core.config import ClusterConfig, StaticToken
 from nmstate_k8s.testing.etcd import Etcd
 from nmstate_k8s.testing.pki import Authority, Pair, write_key
-from nmstate_k8s.testing.processes import Child, cpu_seconds, free_ports
+from nmstate_k8s.testing.ports import free_ports
+from nmstate_k8s.testing.processes import Child, cpu_seconds
 
 __all__ = ["ControlPlane", "MissingBinaries", "find_binary"]
 

@@ -1,4 +1,4 @@
-"""Child processes of a test run that never outlive it, and ports for them."""
+"""Child processes of a test run that never outlive it."""
 
 import atexit
 import contextlib
@@ -6,14 +6,13 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["Child", "cpu_seconds", "free_ports"]
+__all__ = ["Child", "cpu_seconds"]
 
 STOP_SECONDS = 10.0
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -23,15 +22,6 @@ def cpu_seconds(pid: int) -> float:
     """What a process has used so far, in its own code and in the kernel's."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on the loopback that nobody has now, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")

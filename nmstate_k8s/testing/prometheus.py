@@ -19,7 +19,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from nmstate_k8s.testing.processes import Child, free_ports
+from nmstate_k8s.testing.ports import free_ports
+from nmstate_k8s.testing.processes import Child
 
 __all__ = ["MissingProgram", "Prometheus", "find_program"]
 

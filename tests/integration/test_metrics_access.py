@@ -17,7 +17,7 @@ from nmstate_k8s.core.tls import ServerTls
 from nmstate_k8s.domain.install.kinds import CLUSTER_ROLE_BINDINGS, SERVICE_ACCOUNTS
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.pki import Authority
-from nmstate_k8s.testing.processes import free_ports
+from nmstate_k8s.testing.ports import free_ports
 from tests.integration.rolloutkit import Cluster, controller, grant, until
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio]

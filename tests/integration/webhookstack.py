@@ -30,7 +30,7 @@ from nmstate_k8s.domain.install.render import render
 from nmstate_k8s.domain.install.stack import InstallSettings, Stack
 from nmstate_k8s.domain.kinds import CRDS, NMSTATES, POLICIES
 from nmstate_k8s.testing.apiserver import ControlPlane
-from nmstate_k8s.testing.processes import free_ports
+from nmstate_k8s.testing.ports import free_ports
 
 ACCOUNT = "system:serviceaccount:nmstate:nmstate-controller"
 SECRET = "nmstate-certificates"
