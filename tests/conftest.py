@@ -1,8 +1,10 @@
 """Fixtures for everybody: a guard of the event loop, a real API server for a whole run, a client of it, a clock."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,15 @@ def main_loop() -> Iterator[None]:
     loop.close()
 
 
+STARTS_A_LOOP = re.compile(r"\basyncio\.run\(|\brun_until_complete\(|\brun_virtually\(")
+
+
+@lru_cache
+def starts_a_loop(path: Path) -> bool:
+    """Whether tests of that file run loops of their own."""
+    return STARTS_A_LOOP.search(path.read_text()) is not None
+
+
 @pytest.fixture(autouse=True)
 def as_much_recursion_as_python_gives() -> Iterator[None]:
     """For each test: what one read that is nested deeply (`core.nesting`) is of no help to the next."""
@@ -68,7 +79,7 @@ def as_much_recursion_as_python_gives() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test fails on whatever of our code blocked its loop, also if an error of it would have been caught."""
-    if request.node.get_closest_marker("asyncio") is None:
+    if request.node.get_closest_marker("asyncio") is None and not starts_a_loop(request.path):
         yield
         return
     with LoopGuard(["nmstate_k8s"], free=["nmstate_k8s.testing"]) as guard:

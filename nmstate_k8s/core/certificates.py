@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nmstate_k8s.core.rotation import BACKDATE, Authority, Durations, Leaf, Ring, Step
 
-__all__ = ["Keyring"]
+__all__ = ["Keyring", "general_name", "key_usage"]
 
 _GARBLE: Final = (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 """What `cryptography` says of some certificates, beside ValueError."""
@@ -158,7 +158,7 @@ class Keyring:
             names = self.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except (x509.ExtensionNotFound, ValueError, *_GARBLE):
             return False
-        return set(names) == set(map(_name, self.hosts))
+        return set(names) == set(map(general_name, self.hosts))
 
 
 def _new_ca(name: str, now: datetime, durations: Durations) -> _Ca:
@@ -168,7 +168,7 @@ def _new_ca(name: str, now: datetime, durations: Durations) -> _Ca:
     certificate = (
         _builder(subject, subject, key, key, now, now + durations.ca_validity)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(authority=True), critical=True)
+        .add_extension(key_usage(authority=True), critical=True)
         .sign(key, hashes.SHA256())
     )
     return _Ca(certificate, key, _Times())
@@ -184,9 +184,9 @@ def _new_leaf(
     certificate = (
         _builder(_subject(hosts[0][:64]), ca.certificate.subject, key, ca.key, now, until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(authority=False), critical=True)
+        .add_extension(key_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(list(map(_name, hosts))), critical=False)
+        .add_extension(x509.SubjectAlternativeName(list(map(general_name, hosts))), critical=False)
         .sign(ca.key, hashes.SHA256())
     )
     return certificate, key
@@ -213,7 +213,8 @@ def _builder(
     )
 
 
-def _usage(*, authority: bool) -> x509.KeyUsage:
+def key_usage(*, authority: bool) -> x509.KeyUsage:
+    """What a CA's key is for, or that of who is called or calls: the rules are checked by who trusts it."""
     return x509.KeyUsage(
         digital_signature=not authority,
         key_cert_sign=authority,
@@ -231,7 +232,8 @@ def _subject(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _name(host: str) -> x509.GeneralName:
+def general_name(host: str) -> x509.GeneralName:
+    """A host as a certificate names it."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock", "micro_time"]
 
 
 class Clock(Protocol):
@@ -46,3 +46,8 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Final[Clock] = SystemClock()
+
+
+def micro_time(moment: datetime) -> str:
+    """A moment in UTC as the API's MicroTime."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

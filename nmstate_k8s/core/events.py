@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from nmstate_k8s.core.client import Client
+from nmstate_k8s.core.clock import micro_time
 from nmstate_k8s.core.errors import AlreadyExists, ApiError, CoreError, Throttled, Unavailable
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.core.printable import printable
@@ -184,7 +185,7 @@ class EventRecorder:
         }
         body: dict[str, Any] = {
             "metadata": {"name": series.name, "namespace": series.namespace},
-            "eventTime": _micro_time(series.first_seen),
+            "eventTime": micro_time(series.first_seen),
             "reportingController": self._controller,
             "reportingInstance": self._instance,
             "type": what.type,
@@ -206,7 +207,7 @@ class EventRecorder:
 
     async def _count(self, series: _Series) -> None:
         count, seen = series.count, series.last_seen
-        patch = {"series": {"count": count, "lastObservedTime": _micro_time(seen)}}
+        patch = {"series": {"count": count, "lastObservedTime": micro_time(seen)}}
         try:
             await self._client.merge_patch(EVENTS, series.name, patch, namespace=series.namespace)
         except (Unavailable, Throttled):
@@ -241,7 +242,3 @@ def _short(note: str) -> str:
     note = printable(note)
     data = note.encode()
     return note if len(data) <= MAX_NOTE else data[: MAX_NOTE - 3].decode(errors="ignore") + "…"
-
-
-def _micro_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

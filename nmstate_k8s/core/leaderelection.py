@@ -20,13 +20,13 @@
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from nmstate_k8s.core.client import MERGE, Client
+from nmstate_k8s.core.clock import micro_time
 from nmstate_k8s.core.errors import AlreadyExists, Conflict, CoreError, LeadershipLost, NotFound, NotLeader
 from nmstate_k8s.core.metrics import METRICS, Metrics
 from nmstate_k8s.core.objects import Object, Resource
@@ -249,7 +249,7 @@ class LeaderElection:
         return self._clock.monotonic() >= self._seen_at + max(self._lease_seconds, self._seen.lease_duration_seconds)
 
     def _claim(self) -> _Spec:
-        now = _micro_time(self._clock.now())
+        now = micro_time(self._clock.now())
         kept = self._seen.holder_identity == self.identity
         return _Spec(
             holder_identity=self.identity,
@@ -292,7 +292,7 @@ class LeaderElection:
         """Say that nobody leads. If that fails, the lease runs out by itself."""
         if self._lease is None or self._seen.holder_identity != self.identity:
             return
-        now = _micro_time(self._clock.now())
+        now = micro_time(self._clock.now())
         free = _Spec("", 1, now, now, self._seen.lease_transitions)
         try:
             async with asyncio.timeout(self._retry):
@@ -301,7 +301,3 @@ class LeaderElection:
             self._log.warning("could not give the lease up, it will run out", error=str(error) or "timeout")
         else:
             self._log.info("gave the lease up")
-
-
-def _micro_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

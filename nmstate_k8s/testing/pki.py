@@ -1,6 +1,5 @@
 """Keys and certificates for a control plane that lives as long as a test run."""
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from nmstate_k8s.core.certificates import general_name, key_usage
 
 __all__ = ["Authority", "Pair", "write_key"]
 
@@ -46,7 +47,7 @@ class Authority:
         cert = (
             self._builder(self._name, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(_usage(authority=True), critical=True)
+            .add_extension(key_usage(authority=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
         self.pair.cert.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
@@ -60,10 +61,10 @@ class Authority:
         builder = self._builder(x509.Name(names), key).add_extension(
             x509.BasicConstraints(ca=False, path_length=None), critical=True
         )
-        builder = builder.add_extension(_usage(authority=False), critical=True)
+        builder = builder.add_extension(key_usage(authority=False), critical=True)
         if hosts:
             builder = builder.add_extension(
-                x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
+                x509.SubjectAlternativeName([general_name(host) for host in hosts]), critical=False
             )
         cert = builder.sign(self._key, hashes.SHA256())
         pair.cert.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
@@ -83,24 +84,3 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(authority, critical=False)
         )
-
-
-def _usage(*, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)

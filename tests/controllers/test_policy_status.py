@@ -15,6 +15,7 @@ from tests.controllers.statuskit import Scene
 
 
 @pytest.mark.asyncio
+@pytest.mark.looptime
 async def test_an_unchanged_status_costs_no_request(clock: LoopClock) -> None:
     """However often it is looked at."""
     scene = Scene(clock)
@@ -25,6 +26,7 @@ async def test_an_unchanged_status_costs_no_request(clock: LoopClock) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.looptime
 async def test_a_number_waits_its_turn_and_a_phase_does_not(clock: LoopClock) -> None:
     """The last node's success is told at once."""
     scene = Scene(clock)
@@ -40,6 +42,7 @@ async def test_a_number_waits_its_turn_and_a_phase_does_not(clock: LoopClock) ->
 
 
 @pytest.mark.asyncio
+@pytest.mark.looptime
 async def test_a_new_generation_is_told_at_once_whatever_was_written_before(clock: LoopClock) -> None:
     """Nobody who edits sees the old conditions for long."""
     scene = Scene(clock)
@@ -54,6 +57,7 @@ async def test_a_new_generation_is_told_at_once_whatever_was_written_before(cloc
 
 
 @pytest.mark.asyncio
+@pytest.mark.looptime
 async def test_each_final_failure_is_told_once_a_generation(clock: LoopClock) -> None:
     """Retrying is none."""
     scene = Scene(clock)
@@ -74,6 +78,7 @@ async def test_each_final_failure_is_told_once_a_generation(clock: LoopClock) ->
 
 
 @pytest.mark.asyncio
+@pytest.mark.looptime
 async def test_each_phase_that_a_policy_comes_to_is_told_once(clock: LoopClock) -> None:
     """Under the condition's reason; numbers that move within a phase are no turn, a new generation is one."""
     scene = Scene(clock)
@@ -96,6 +101,7 @@ async def test_each_phase_that_a_policy_comes_to_is_told_once(clock: LoopClock) 
 
 
 @pytest.mark.asyncio
+@pytest.mark.looptime
 async def test_who_comes_to_lead_does_not_tell_of_old_failures_again(clock: LoopClock) -> None:
     """The policy's status says that they are known."""
     scene = Scene(clock)
@@ -112,6 +118,7 @@ async def test_who_comes_to_lead_does_not_tell_of_old_failures_again(clock: Loop
 
 
 @pytest.mark.asyncio
+@pytest.mark.looptime
 async def test_what_another_program_did_to_the_status_is_put_right(clock: LoopClock) -> None:
     """There is one writer."""
     scene = Scene(clock)
@@ -124,6 +131,7 @@ async def test_what_another_program_did_to_the_status_is_put_right(clock: LoopCl
 
 
 @pytest.mark.asyncio
+@pytest.mark.looptime
 async def test_enactments_of_an_earlier_policy_of_that_name_say_nothing(clock: LoopClock) -> None:
     """They carry another policy's uid."""
     scene = Scene(clock)

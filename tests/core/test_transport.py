@@ -10,6 +10,7 @@ import pytest
 from nmstate_k8s.core.config import ClusterConfig, StaticToken
 from nmstate_k8s.core.errors import ConnectionsReset, NeverSent, Silent, Unavailable
 from nmstate_k8s.core.transport import MAX_IN_FLIGHT, HttpTransport, Request, Response
+from nmstate_k8s.testing.clock import until
 
 GET = Request("GET", "/x")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -270,13 +271,17 @@ async def test_a_refused_token_is_renewed_once() -> None:
 async def test_a_cancelled_request_harms_no_other() -> None:
     """Its connection is closed, the others go on."""
 
+    go = asyncio.Event()
+
     async def slow(writer: asyncio.StreamWriter, request: str) -> None:
         if "/slow" in request:
-            await asyncio.sleep(0.2)
+            await go.wait()
         writer.write(OK)
 
-    async with Server(slow).run() as transport:
-        first, second = (asyncio.create_task(transport.send(Request("GET", "/slow"), timeout=5)) for _ in range(2))
-        await asyncio.sleep(0.05)
+    server = Server(slow)
+    async with server.run() as transport:
+        first, second = (asyncio.create_task(transport.send(Request("GET", "/slow"), timeout=30)) for _ in range(2))
+        await until(lambda: len(server.requests) == 2)
         first.cancel()
+        go.set()
         assert (await second).body == b"ok"

@@ -119,6 +119,7 @@ async def test_a_url_that_the_schema_lets_through_and_that_is_none_fails(url: st
         await probe.attempt(NO_CHANGE)
 
 
+@pytest.mark.looptime
 async def test_the_quickest_wins_and_the_others_leave_nothing() -> None:
     """Cancelled, or discarded where they were done as well."""
     discarded: list[str] = []
