@@ -37,7 +37,7 @@ from nmstate_k8s.testing.crashaudit import Audit, Seen, Watched
 from nmstate_k8s.testing.crashpoints import CrashTransport, Moment, Point, Write
 from nmstate_k8s.testing.sameness import differences
 
-__all__ = ["CrashPlan", "Life", "Outcome", "Scenario", "World", "in_process"]
+__all__ = ["CrashPlan", "Life", "Outcome", "Scenario", "World", "in_process", "undisturbed"]
 
 PATIENCE_SECONDS: Final = 20.0
 TRIES: Final = 3
@@ -87,6 +87,16 @@ class Scenario(Protocol):
 Life = Callable[[World, Point | None, list[Write]], Awaitable[None]]
 """One life of the program: returns when it has died at the point, and works until cancelled otherwise. It puts what
 it writes on the list, if it can."""
+
+
+async def undisturbed(world: World) -> None:
+    """Tell a world's story with a program that lives all the while: what is to be before another story begins."""
+    living = asyncio.create_task(in_process(world, None, []))
+    try:
+        await world.story()
+    finally:
+        living.cancel()
+        await asyncio.wait({living})
 
 
 async def in_process(world: World, point: Point | None, writes: list[Write]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from nmstate_k8s.domain.install.stack import Stack
 from nmstate_k8s.domain.kinds import CRDS, DAEMONSETS, DEPLOYMENTS, NMSTATES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.crashaudit import Watched
-from nmstate_k8s.testing.crashplan import in_process
+from nmstate_k8s.testing.crashplan import undisturbed
 from tests.integration.installkit import SETTINGS as FROM_ENVIRONMENT
 from tests.integration.installkit import collect_garbage, create_nmstate, eventually, in_phase, pods_run
 from tests.integration.installkit import live as live_object
@@ -116,20 +115,10 @@ class OperatorScenario:
         async with Client(self.plane.config) as admin:
             try:
                 if self.before is not None:
-                    await _undisturbed(OperatorWorld(config, Site(admin, SETTINGS), self.before))
+                    await undisturbed(OperatorWorld(config, Site(admin, SETTINGS), self.before))
                 yield OperatorWorld(config, Site(admin, self.settings), self.story)
             finally:
                 await _clean(admin)
-
-
-async def _undisturbed(world: OperatorWorld) -> None:
-    """Tell a world's story with a program that lives all the while."""
-    living = asyncio.create_task(in_process(world, None, []))
-    try:
-        await world.story()
-    finally:
-        living.cancel()
-        await asyncio.wait({living})
 
 
 async def _clean(admin: Client) -> None:

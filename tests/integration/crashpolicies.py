@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from nmstate_k8s.core.leaderelection import LEASES
 from nmstate_k8s.domain.kinds import ENACTMENTS, NODES, PODS, POLICIES
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.crashaudit import Watched
-from nmstate_k8s.testing.crashplan import in_process
+from nmstate_k8s.testing.crashplan import undisturbed
 from tests.integration.rolloutkit import Cluster, grant, until
 
 NAMESPACE: Final = "crash"
@@ -86,16 +85,6 @@ class PolicyScenario:
             finally:
                 await cluster.clean()
                 await _nothing_left(admin)
-
-
-async def undisturbed(world: PolicyWorld) -> None:
-    """Tell a world's story with a program that lives all the while."""
-    living = asyncio.create_task(in_process(world, None, []))
-    try:
-        await world.story()
-    finally:
-        living.cancel()
-        await asyncio.wait({living})
 
 
 async def _nothing_left(admin: Client) -> None:
