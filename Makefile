@@ -47,7 +47,7 @@ unit: setup wheel ## unit tests: seconds, no cluster
 	@$(PYTHON) hack/lanes tests --ignore=tests/integration
 
 integration: setup build helm prometheus ## against the real kube-apiserver and etcd
-	@$(PYTHON) hack/lanes tests/integration
+	@$(PYTHON) -m pytest tests/integration
 
 e2e: LAB_OPTIONS := --ovs
 e2e: setup build ## on two labs side by side: kubectl in, node state out
