@@ -5,7 +5,7 @@
       restore.sh        puts the node back; made with the journal, so that the two always fit
       transaction.json  the `Record`
       states.json       the state before, and the desired one
-      facts, files/, volatile/   for the script (`parachute.facts`, `parachute.copies`)
+      facts, files/, volatile/, openvswitch   for the script (`parachute.facts`, `.copies`, `.openvswitch`)
       restoring         NetworkManager was started meanwhile, and the script has begun
       restored          … and has ended: `boot` or `nm-restart`
     restored/           a change that was taken back without its handler: waits to be told on the enactment
@@ -36,6 +36,7 @@ from nmstate_k8s.domain.desired.errors import HostError
 from nmstate_k8s.domain.host.aside import remove, set_aside
 from nmstate_k8s.domain.host.parachute.copies import KEPT, VOLATILE, copy_tree, sync_all, sync_folders, watched
 from nmstate_k8s.domain.host.parachute.facts import Links, configured_hostname, facts
+from nmstate_k8s.domain.host.parachute.openvswitch import openvswitch
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
 __all__ = ["UNREADABLE", "Interrupted", "Journal", "JournalTaken", "Record", "States"]
@@ -197,6 +198,7 @@ class Journal:
             "transaction.json": msgspec.json.encode(record),
             "states.json": msgspec.json.encode(States(msgspec.Raw(before), msgspec.Raw(desired))),
             "facts": self._facts(record, before, meant),
+            "openvswitch": openvswitch(before, meant),
         }
         if hostname := configured_hostname(before, meant):
             (fresh / "files/etc").mkdir()

@@ -7,7 +7,8 @@
 # - Files of any name; owner, mode, times and SELinux label as they were.
 # - One that cannot be put back (a full disk) keeps no other one from it; then all is tried again at the next start.
 #
-# In the journal: files/ and volatile/ (copies, by their paths), facts (a line each: what, name, details).
+# In the journal: files/ and volatile/ (copies, by their paths), facts (a line each: what, name, details), openvswitch
+# (arguments).
 set -eu
 umask 077
 R=${NMSTATE_RESTORE_ROOT-} # of tests: another root
@@ -147,6 +148,13 @@ hostname() {
     if [ "$why" = nm-restart ] && [ -n "$(fact hostname)" ]; then fact hostname > "$R/proc/sys/kernel/hostname" || :; fi
 }
 
+# openvswitch: the global settings in its database. Where it runs in a pod or does not answer, the next handler does it.
+openvswitch() {
+    [ -s "$J/openvswitch" ] && command -v ovs-vsctl > /dev/null || return 0
+    xargs -0 ovs-vsctl --no-wait --timeout=10 < "$J/openvswitch" ||
+        echo "Open vSwitch's settings could not be put back; nmstate-handler does it when it runs" >&2
+}
+
 restore() {
     why=boot
     if [ "$(fact boot)" = "$(cat "$R/proc/sys/kernel/random/boot_id")" ]; then why=nm-restart; fi
@@ -160,6 +168,7 @@ restore() {
     each /etc/systemd/network '98-nmstate-*'
     find . ! -type d -exec sh "$SELF" put {} + || missed=1
     hostname
+    openvswitch
     settle "$R/etc" "$R/etc/NetworkManager" "$R/var/lib/NetworkManager"
     if [ "$why" = nm-restart ]; then
         if [ -d "$J/volatile" ]; then
