@@ -3,15 +3,23 @@
 import asyncio
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.processes import Child
 from nmstate_k8s.testing.proxy import TcpProxy
 from tests.integration.leaderprogram import Order
 
-__all__ = ["Candidate"]
+__all__ = ["Candidate", "two"]
+
+PROGRAM = "tests.integration.leaderprogram"
+APART_SECONDS = 600.0
+"""So far are the clocks of two of them from each other."""
 
 
 class Candidate:
@@ -23,7 +31,7 @@ class Candidate:
         order: Order,
         wire: TcpProxy,
         folder: Path,
-        program: str = "tests.integration.leaderprogram",
+        program: str = PROGRAM,
     ) -> None:
         self.identity = identity
         self.wire = wire
@@ -46,3 +54,21 @@ class Candidate:
             self.signal(signal.SIGCONT)
             await asyncio.to_thread(self._child.stop, kill=kill)
             self._child = None
+
+
+@asynccontextmanager
+async def two(
+    plane: ControlPlane, name: str, lease_seconds: float, folder: Path, *, program: str = PROGRAM
+) -> AsyncIterator[dict[str, Candidate]]:
+    """Two of a program that do not run yet, by their identities; they are ended with the block."""
+    async with AsyncExitStack() as stack:
+        candidates: dict[str, Candidate] = {}
+        for identity, skew in (("early", APART_SECONDS / 2), ("late", -APART_SECONDS / 2)):
+            wire = await stack.enter_async_context(TcpProxy.run(plane.port))
+            reach = replace(plane.config, server=f"https://127.0.0.1:{wire.port}")
+            order = Order(
+                identity, name, reach.server, reach.ca_file, reach.cert_file, reach.key_file, lease_seconds, skew
+            )
+            candidates[identity] = Candidate(identity, order, wire, folder, program)
+            stack.push_async_callback(candidates[identity].stop)
+        yield candidates

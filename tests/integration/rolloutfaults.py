@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +24,9 @@ from nmstate_k8s.core.leaderelection import LEASES
 from nmstate_k8s.domain.kinds import ENACTMENTS
 from nmstate_k8s.domain.policy.facts import EnactmentFacts, enactment_facts
 from nmstate_k8s.testing.apiserver import ControlPlane
-from nmstate_k8s.testing.proxy import TcpProxy
 from nmstate_k8s.testing.rollout.rest import unrest
 from nmstate_k8s.testing.rollout.watcher import watching
-from tests.integration.candidates import Candidate
-from tests.integration.leaderprogram import Order
+from tests.integration.candidates import Candidate, two
 from tests.integration.players import Players
 from tests.integration.rolloutkit import Cluster, until
 
@@ -37,7 +35,6 @@ __all__ = ["FAULTS", "LONG", "SHORT", "Fault", "Times", "roll_out_through"]
 POLICY: Final = "disturbed"
 NODES: Final = 8
 AT_ONCE: Final = 2
-APART_SECONDS: Final = 600.0
 WORK_SECONDS: Final = 1.0
 """The longest that a node is at work."""
 
@@ -181,18 +178,9 @@ async def controllers(
     plane: ControlPlane, namespace: str, times: Times, folder: Path
 ) -> AsyncIterator[dict[str, Candidate]]:
     """Two processes, by their identities, until the block ends."""
-    async with AsyncExitStack() as stack:
-        candidates: dict[str, Candidate] = {}
-        for identity, skew in (("early", APART_SECONDS / 2), ("late", -APART_SECONDS / 2)):
-            wire = await stack.enter_async_context(TcpProxy.run(plane.port))
-            config = replace(plane.config, server=f"https://127.0.0.1:{wire.port}")
-            order = Order(
-                identity, namespace, config.server, config.ca_file, config.cert_file, config.key_file, times.lease, skew
-            )
-            program = "tests.integration.controllerprogram"
-            candidates[identity] = Candidate(identity, order, wire, folder, program)
-            stack.push_async_callback(candidates[identity].stop)
-            candidates[identity].start()
+    async with two(plane, namespace, times.lease, folder, program="tests.integration.controllerprogram") as candidates:
+        for each in candidates.values():
+            each.start()
         yield candidates
 
 

@@ -9,8 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import replace
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,14 @@ from nmstate_k8s.core.leaderelection import LEASES
 from nmstate_k8s.core.objects import Object, Resource
 from nmstate_k8s.testing.apiserver import ControlPlane
 from nmstate_k8s.testing.clock import until
-from nmstate_k8s.testing.proxy import TcpProxy
-from tests.integration.candidates import Candidate
-from tests.integration.leaderprogram import CONFIG_MAPS, NAMESPACE, Order
+from tests.integration.candidates import Candidate, two
+from tests.integration.leaderprogram import CONFIG_MAPS, NAMESPACE
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.apiserver]
 
 LEASE_SECONDS = float(os.environ.get("LEADER_LEASE_SECONDS", "3"))
 FROZEN_SECONDS, FREEZES = 2 * LEASE_SECONDS, 3
 """Only some freezes meet a process that has made up its mind to write."""
-APART_SECONDS = 600.0
 PATIENCE = 5 * LEASE_SECONDS + 20
 
 
@@ -90,16 +87,7 @@ async def standing(plane: ControlPlane, client: Client, name: str, folder: Path)
     """Two candidates, one of which leads."""
     body: dict[str, Any] = {"metadata": {"name": name, "namespace": NAMESPACE}}
     await client.create(CONFIG_MAPS, body)
-    async with AsyncExitStack() as stack:
-        candidates: dict[str, Candidate] = {}
-        for identity, skew in (("early", APART_SECONDS / 2), ("late", -APART_SECONDS / 2)):
-            wire = await stack.enter_async_context(TcpProxy.run(plane.port))
-            config = replace(plane.config, server=f"https://127.0.0.1:{wire.port}")
-            order = Order(
-                identity, name, config.server, config.ca_file, config.cert_file, config.key_file, LEASE_SECONDS, skew
-            )
-            candidates[identity] = Candidate(identity, order, wire, folder)
-            stack.push_async_callback(candidates[identity].stop)
+    async with two(plane, name, LEASE_SECONDS, folder) as candidates:
         election = Election(client, name, candidates)
         looking = [
             asyncio.create_task(election.look_on(LEASES, NAMESPACE, election.lease)),

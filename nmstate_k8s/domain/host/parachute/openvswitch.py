@@ -21,35 +21,44 @@ _MAPPINGS = "ovn-bridge-mappings"
 """The external id under which OVN keeps them (ovn-controller(8)); libnmstate shows it in a section of its own."""
 
 
+class _State(msgspec.Struct, rename="kebab", frozen=True):
+    ovs_db: Any = None
+    ovn: Any = None
+
+
 def openvswitch(before: bytes, desired: Any) -> bytes:
     """The arguments that put back what a change from `before` to `desired` sets; empty if it sets nothing there."""
-    state = msgspec.json.decode(before)
+    if not isinstance(desired, Mapping) or desired.keys().isdisjoint({"ovs-db", "ovn"}):
+        return b""
+    state = msgspec.json.decode(before, type=_State)
     return b"".join(f"{argument}\0".encode() for command in _commands(state, desired) for argument in command)
 
 
-def _commands(state: Any, desired: Any) -> Iterator[tuple[str, ...]]:
-    wanted, known = _section(desired, "ovs-db"), _section(state, "ovs-db")
-    for column in _COLUMNS if isinstance(desired, Mapping) and "ovs-db" in desired else ():
-        had = {key: str(value) for key, value in _section(known, column).items() if value is not None}
-        yield from _column(column, had, {str(key) for key in _section(wanted, column)})
-    if "bridge-mappings" in _section(desired, "ovn"):
-        had = _mappings(_section(state, "ovn").get("bridge-mappings"))
-        yield from _column("external_ids", had, {_MAPPINGS})
+def _commands(state: _State, desired: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    wanted = _mapping(desired.get("ovs-db"))
+    for column in _COLUMNS if "ovs-db" in desired else ():
+        if wanted and column not in wanted:
+            continue
+        had = {key: str(value) for key, value in _mapping(_mapping(state.ovs_db).get(column)).items()}
+        # What is empty takes everything away (libnmstate, ovsdb/global_conf.rs).
+        yield from _column(column, had, set(_mapping(wanted.get(column))) or set(had))
+    if "bridge-mappings" in _mapping(desired.get("ovn")):
+        yield from _column("external_ids", _mappings(_mapping(state.ovn).get("bridge-mappings")), {_MAPPINGS})
 
 
-def _column(column: str, had: Mapping[str, str], named: set[str]) -> Iterator[tuple[str, ...]]:
-    """All that was there is set again, as an empty section takes everything away; what is new goes."""
-    for key in sorted(named - had.keys()):
-        yield "--", "remove", "Open_vSwitch", ".", column, json.dumps(key)
-    for key, value in sorted(had.items()):
-        yield "--", "set", "Open_vSwitch", ".", f"{column}:{json.dumps(key)}={json.dumps(value)}"
+def _column(column: str, had: Mapping[str, str], touched: set[str]) -> Iterator[tuple[str, ...]]:
+    """Keys that the change does not touch are left alone: others write there, too."""
+    for key in sorted(touched):
+        if key in had:
+            yield "--", "set", "Open_vSwitch", ".", f"{column}:{json.dumps(key)}={json.dumps(had[key])}"
+        else:
+            yield "--", "remove", "Open_vSwitch", ".", column, json.dumps(key)
 
 
 def _mappings(entries: Any) -> dict[str, str]:
-    pairs = [f"{each['localnet']}:{each['bridge']}" for each in entries or () if each.get("bridge")]
+    pairs = [f"{each['localnet']}:{each['bridge']}" for each in entries or () if {"localnet", "bridge"} <= each.keys()]
     return {_MAPPINGS: ",".join(pairs)} if pairs else {}
 
 
-def _section(value: Any, name: str) -> Mapping[str, Any]:
-    found = value.get(name) if isinstance(value, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
