@@ -42,7 +42,7 @@ prometheus:
 check: setup ## format, lint, types, architecture, generated files
 	@hack/check
 
-unit: setup wheel ## unit tests: seconds, no cluster
+unit: setup wheel ## unit tests: no cluster, time is virtual
 	@hack/wheel --install $(PYTHON)
 	@# What one lane has compared is unused in the other: that is no failure here.
 	@$(PYTHON) hack/lanes tests --ignore=tests/integration --snapshot-warn-unused
