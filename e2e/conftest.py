@@ -52,11 +52,13 @@ def profiles(cluster: Cluster) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(autouse=True)
 def fresh_nodes(cluster: Cluster, profiles: dict[str, dict[str, str]]) -> Iterator[None]:
-    """After the test: no policy, and each node's network as at first."""
+    """After the test: no policy, each node's network as at first; a lost node is back, and the test red."""
     yield
     cluster.delete_policies()
 
     def as_at_first(node: Node) -> None:
+        if not node.answers():
+            node.revive()
         node.reset(profiles[node.name])
         eventually(f"{node.name} Ready", lambda: cluster.node_ready(node.name), timeout=90)
 

@@ -78,6 +78,25 @@ class Node:
     def power(self, what: str) -> None:
         run(LAB, "power", self.name, what, timeout=240)
 
+    def answers(self) -> bool:
+        """Whether it runs commands."""
+        return self.exec("true", check=False, timeout=90).returncode == 0
+
+    def last_words(self) -> str:
+        """What the lab says of a node that does not answer, and the end of its console: why its kernel ended."""
+        looks = (("status",), ("logs", self.name, "--console", "-n", "80"))
+        return "\n".join(f"hack/lab {' '.join(look)}\n{run(LAB, *look, check=False).stdout}" for look in looks)
+
+    def revive(self) -> None:
+        """Switch on a node that ended or hangs by itself: the tests after that have a node again.
+
+        :raises AssertionError: always, with its last words; no test may lose a node unseen.
+        """
+        words = self.last_words()
+        self.power("cut")
+        self.power("on")
+        raise AssertionError(f"{self.name} had ended or hung by itself, and was switched on again.\n{words}")
+
     def links(self) -> dict[str, Json]:
         """Interface name to what `ip -j -d addr` says of it."""
         return {link["ifname"]: link for link in json.loads(self.sh("ip -j -d addr show"))}
@@ -170,6 +189,8 @@ class Node:
 
     def tell(self) -> str:
         """What a person would look at when the node's network is not as it should be."""
+        if not self.answers():
+            return f"{self.name} does not answer.\n{self.last_words()}"
         looks = (
             "ls -laR /var/k8s_nmstate",
             f'for f in {PROFILES}/*; do echo "== $f"; cat "$f"; done',
