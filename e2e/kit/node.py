@@ -30,7 +30,7 @@ Json = dict[str, Any]
 LAB = str(ROOT / "hack/lab")
 PROFILES = "/etc/NetworkManager/system-connections"
 
-# Fields that move by themselves: lifetimes of leases, timers of bridges, counters of routes.
+# Fields that move by themselves: lifetimes of leases, timers of bridges and what they learned, counters of routes.
 VOLATILE = frozenset(
     {
         "valid_life_time",
@@ -52,6 +52,7 @@ VOLATILE = frozenset(
         "ifindex",
         "link_index",
         "age",
+        "fdb_n_learned",
         "used",
     }
 )
