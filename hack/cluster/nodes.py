@@ -21,11 +21,12 @@ __all__ = [
     "shut_down", "wait_answer", "wait_booted", "wait_ready",
 ]  # fmt: skip
 
-# From `power on` to the agent's answer it takes some seconds; a loaded machine may need many times as long.
 _CONDITION_TAINT = "node.kubernetes.io/"
 """Kubernetes takes the taints of this kind away itself, a moment after the condition that they stand for."""
+# From `power on` to the agent's answer it takes some seconds; a loaded machine may need many times as long.
 BOOT_TIMEOUT = 180
 SHUTDOWN_TIMEOUT = 90
+_GOING_DOWN = "systemctl list-jobs --no-pager; ps -eo pid,stat,etime,wchan:24,args; journalctl --no-pager -n 40"
 
 
 def prepare(session: Session, node: Node, pki: Pki) -> None:
@@ -105,7 +106,17 @@ def shut_down(session: Session, node: Node) -> None:
     try:
         session.wait_ended(node.name, timeout=SHUTDOWN_TIMEOUT)
     except LabError as error:
-        raise LabError(f"{error}; `hack/lab power {node.name} cut` pulls its plug") from error
+        remedy = f"`hack/lab power {node.name} cut` pulls its plug"
+        raise LabError(f"{error}; {remedy}", _waits_for(session, node)) from error
+
+
+def _waits_for(session: Session, node: Node) -> str:
+    """What a node that is going down waits for: the agent is the last to leave."""
+    try:
+        done = agent.execute(session.socket_path, node, "sh", "-c", _GOING_DOWN)
+    except LabError as error:
+        return f"{error}; `hack/lab logs {node.name} --console` has what its kernel said"
+    return done.stdout.decode(errors="replace")
 
 
 def set_cable(session: Session, node: Node, nic: str, *, up: bool) -> None:
