@@ -142,6 +142,7 @@ def test_available_on_both_nodes_and_there_after_a_reboot(cluster: Cluster, node
             timeout=90,
         )
         eventually(f"{node.name} Ready", lambda node=node: cluster.node_ready(node.name), timeout=120)
+        assert "Kernel panic" not in node.console(), f"{node.name} did not end in good order: hack/lab logs --console"
     for enactment, before in made_true.items():
         eventually(
             f"{enactment} is Available anew",

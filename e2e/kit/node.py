@@ -83,6 +83,10 @@ class Node:
         """Whether it runs commands."""
         return self.exec("true", check=False, timeout=90).returncode == 0
 
+    def console(self) -> str:
+        """What its kernel and systemd said, over all its boots."""
+        return run(LAB, "logs", self.name, "--console").stdout
+
     def last_words(self) -> str:
         """What the lab says of a node that does not answer, and the end of its console: why its kernel ended."""
         looks = (("status",), ("logs", self.name, "--console", "-n", "80"))
