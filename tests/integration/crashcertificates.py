@@ -168,13 +168,17 @@ def counted(obj: Object) -> Object:
 
 
 def existing(obj: Object) -> Object:
-    """Whether there are any: who dies with what he alone knew makes them anew, and what was trusted is trusted on."""
+    """Whether there are any: who dies with what he alone knew makes them anew, and what was trusted is trusted on.
+
+    Then he is also the last to have written them, else the one before.
+    """
     body = counted(obj).to_dict()
     if "data" in body:
         body["data"] = sorted(body["data"])
     for hook in body.get("webhooks", ()):
         hook["clientConfig"]["caBundle"] = bool(hook["clientConfig"]["caBundle"])
-    body["metadata"].pop("generation", None)
+    for name in ("generation", "managedFields"):
+        body["metadata"].pop(name, None)
     return obj.with_raw(msgspec.json.encode(body))
 
 
