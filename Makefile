@@ -48,7 +48,7 @@ unit: setup wheel ## unit tests: no cluster, time is virtual
 	@$(PYTHON) hack/lanes tests --ignore=tests/integration --snapshot-warn-unused
 
 integration: setup build helm prometheus ## against the real kube-apiserver and etcd
-	@$(PYTHON) -m pytest tests/integration
+	@$(PYTHON) hack/lanes tests/integration
 
 e2e: LAB_OPTIONS := --ovs
 e2e: setup build ## on two labs side by side: kubectl in, node state out
