@@ -57,10 +57,10 @@ def fresh_nodes(cluster: Cluster, profiles: dict[str, dict[str, str]]) -> Iterat
     cluster.delete_policies()
 
     def as_at_first(node: Node) -> None:
-        if not node.answers():
-            node.revive()
+        lost = node.revive()
         node.reset(profiles[node.name])
         eventually(f"{node.name} Ready", lambda: cluster.node_ready(node.name), timeout=90)
+        assert not lost, f"{node.name} had ended or hung by itself, and was switched on again.\n{lost}"
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(as_at_first, cluster.nodes()))

@@ -66,7 +66,7 @@ def _part_state(part: dict[str, object]) -> str:
 
 def _node_state(session: Session, node: plan.Node, part: dict[str, object]) -> tuple[str, bool]:
     if not part.get("running"):
-        return f"off, its kernel ended with {part['status']}" if "status" in part else "off", False
+        return f"off, {_part_state(part)}", False
     try:
         ready = nodes.ready(session, Api(session), node)
         kubernetes = "Ready" if ready else "not Ready"
