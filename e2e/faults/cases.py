@@ -68,7 +68,7 @@ def _kills() -> Iterator[Case]:
 
 
 def _networkmanager() -> Iterator[Case]:
-    for policy in _policies("bond", "mute-bridge"):
+    for policy in _policies("bond", "mute-bridge", "hole"):
         for point in ("before-probe", "before-check", "before-commit"):
             if not (policy.cuts_off and point != "before-probe"):
                 yield Case("nm-kill", policy, STRIKES["kill-networkmanager"], point)
@@ -87,7 +87,7 @@ def _cuts() -> Iterator[Case]:
         yield Case("cut", POLICIES["mute-bridge"], strike, point, by_itself=OLD)
     for policy in _policies(
         "dummy", "hostname", "dns", "alt-name", "dispatch", "ovs",
-        "mute", "wrong-address", "mute-bond", "mute-and-more", "mute-and-dispatch", "mute-and-ovs",
+        "mute", "hole", "wrong-address", "mute-bond", "mute-and-more", "mute-and-dispatch", "mute-and-ovs",
     ):  # fmt: skip
         yield Case("cut", policy, strike, "before-probe", by_itself=OLD)
     for policy in _policies("bond", "dummy", "wrong-address", "mute-bridge"):

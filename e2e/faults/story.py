@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 from e2e.kit import Cluster
+from e2e.kit.watch import EnactmentStream
 
 __all__ = ["FINISHED", "Story", "Version"]
 
@@ -38,31 +36,14 @@ def _version(at: float, status: Json) -> Version:
     return Version(round(at, 2), phase, str(told.get("message", "")), str(status.get("transactionId", "")), status)
 
 
-class Story:
-    """`kubectl get nnce -w` beside a trial, for the enactments of one policy on one node."""
+class Story(EnactmentStream):
+    """What is told beside a trial of the enactments of one policy."""
 
     def __init__(self, cluster: Cluster, policy: str) -> None:
-        self._cluster, self._policy = cluster, policy
+        super().__init__(cluster, policy)
         self._news = threading.Condition()
-        self.versions: list[Version] = []
-
-    def __enter__(self) -> Story:
         self._began = time.monotonic()
-        self._process = subprocess.Popen(
-            ["kubectl", "get", "nnce", "-w", "-o", "json", "--output-watch-events",
-             "-l", f"nmstate.io/policy={self._policy}"],
-            stdout=subprocess.PIPE, text=True, env=self._cluster.env,
-        )  # fmt: skip
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._process.terminate()
-        self._process.wait()
-        self._thread.join()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self.versions: list[Version] = []
 
     @property
     def now(self) -> Version | None:
@@ -95,12 +76,9 @@ class Story:
     def told(self) -> str:
         return "\n".join(f"{v.at:7.2f} s  {v.phase:12} {v.transaction:14} {v.message}" for v in self.versions)
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            event = json.loads(line)
-            if event["type"] != "DELETED":
-                version = _version(time.monotonic() - self._began, event["object"].get("status") or {})
-                with self._news:
-                    self.versions.append(version)
-                    self._news.notify_all()
+    def _note(self, kind: str, enactment: Json) -> None:
+        if kind != "DELETED":
+            version = _version(time.monotonic() - self._began, enactment.get("status") or {})
+            with self._news:
+                self.versions.append(version)
+                self._news.notify_all()
