@@ -3,8 +3,10 @@
 For each policy, alternating in one run on one node, either one first in every second round:
   ours   from the start of `kubectl apply` until a watch sees the policy Available for its generation
   alone  libnmstate's own apply, commit and show of the same state, called in the handler's container while the handler
-         is idle. The same: with the defaults that a policy gets, so that a bridge's ports carry VLANs 2 to 4094
-The ratio is ours over alone (medians). Between measurements libnmstate removes what was made.
+         is stopped, lest it looks at what changes. The same: with the defaults that a policy gets, so that a bridge's
+         ports carry VLANs 2 to 4094
+The ratio is ours over alone (medians). Between measurements libnmstate removes what was made, and the handler comes to
+rest: it looks at each change, and a look that is still going on costs whoever is measured next.
   stages     where the time of ours goes: the enactment's own timing (medians), and what is not the node's
   guards     the part of the whole that journal and restore unit cost: writing, checking, syncing and closing
   unchanged  a second policy that wants what the node already is, from `kubectl apply` until it is Available; the run
@@ -20,10 +22,12 @@ import statistics
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from e2e.kit import Cluster, Node
+from e2e.kit import Cluster, Node, eventually
 from e2e.kit.cluster import HANDLER_NAMESPACE
 from e2e.kit.install import deploy, lab_or_exit
 from e2e.kit.metrics import Metrics, handler_metrics
@@ -32,12 +36,17 @@ from nmstate_k8s.domain.desired.defaults import with_defaults
 
 __all__ = ["main"]
 
+LOOKS = "nmstate_handler_state_look_seconds_count"
+REST_SECONDS = 12.0
+"""Without a look for as long there is none to come: it comes four times its length after a change at the latest."""
+
 Json = dict[str, Any]
 Timing = dict[str, float]
 
 GUARDS = ("journal", "locate", "note", "check", "sync", "close")
 """Steps that are there for the journal and the restore unit alone (`domain.host.steps`)."""
 
+_HANDLER = "$(pgrep -f '[n]mstate-handler node')"
 _PYTHON = """
 import json, sys, time, libnmstate
 desired, show = json.loads(sys.argv[1]), sys.argv[2] == "show"
@@ -100,12 +109,15 @@ class Bench:
         return float(done.stdout.strip().splitlines()[-1])
 
     def alone(self, desired: Json) -> float:
-        seconds = self.in_handler(with_defaults(desired), show=True)
+        self._rest()
+        with self._stopped():
+            seconds = self.in_handler(with_defaults(desired), show=True)
         self.in_handler(undo(desired), show=False)
         return seconds
 
     def ours(self, name: str, desired: Json) -> tuple[float, Timing]:
         """Seconds until Available, and how long each step took on the node."""
+        self._rest()
         seconds = self._until_available(name, desired)
         (enactment,) = self.cluster.enactments(name).values()
         self._away(desired)
@@ -117,6 +129,7 @@ class Bench:
         :raises SystemExit: if the node was touched all the same.
         """
         self._until_available("first", desired)
+        self._rest()
         before = handler_metrics(self.node)
         seconds = self._until_available("same", desired)
         after = handler_metrics(self.node)
@@ -126,6 +139,28 @@ class Bench:
         if (ended, touched) != (1, 0):
             raise SystemExit(f"bench: {ended:.0f} transactions ended as unchanged, {touched:.0f} had a journal")
         return seconds
+
+    def _rest(self) -> None:
+        """Until the handler has looked at whatever changed, and has nothing more to do."""
+        looks, since = -1.0, 0.0
+
+        def so() -> bool:
+            nonlocal looks, since
+            now = handler_metrics(self.node).value(LOOKS)
+            if now != looks:
+                looks, since = now, time.monotonic()
+            return time.monotonic() - since > REST_SECONDS
+
+        eventually("the handler is at rest", so, timeout=300, every=2)
+
+    @contextmanager
+    def _stopped(self) -> Iterator[None]:
+        """The handler's process does nothing."""
+        self.node.sh(f"kill -STOP {_HANDLER}")
+        try:
+            yield
+        finally:
+            self.node.sh(f"kill -CONT {_HANDLER}")
 
     def _until_available(self, name: str, desired: Json) -> float:
         policy = self.cluster.policy(name, desired, nodeSelector={"kubernetes.io/hostname": self.node.name})
@@ -141,9 +176,7 @@ class Bench:
 
     def memory(self) -> tuple[float, float]:
         """(resident now, resident at most) of the handler in MB."""
-        text = self.node.sh(
-            "for p in $(pgrep -f '[n]mstate-handler node'); do grep -e VmRSS -e VmHWM /proc/$p/status; done"
-        )
+        text = self.node.sh(f"for p in {_HANDLER}; do grep -e VmRSS -e VmHWM /proc/$p/status; done")
         values = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in text.splitlines()}
         return values["VmRSS"], values["VmHWM"]
 
