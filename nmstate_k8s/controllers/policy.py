@@ -94,7 +94,7 @@ class PolicyReconciler:
 
     def _plan(self, policy: PolicyFacts) -> _Planned:
         """What is to be done, by all that is known now."""
-        matching = self._world.matching(policy.name, policy.node_selector)
+        matching = self._world.matching(policy)
         enactments = own_enactments(policy, matching.nodes, self._world)
         standing = standing_of(policy, enactments, nodes=len(matching.nodes), now=self._client.clock.now())
         everything = self._world.enactments(policy.name)

@@ -87,7 +87,7 @@ class PolicyStatusReconciler:
         policy = policy_facts(obj)
         if (rest := self._rests(policy)) > 0:
             return Result(requeue_after=rest)
-        matching = self._world.matching(policy.name, policy.node_selector)
+        matching = self._world.matching(policy)
         nodes = matching.nodes
         enactments = own_enactments(policy, nodes, self._world)
         standing = standing_of(policy, enactments, nodes=len(nodes), now=self._client.clock.now())

@@ -9,8 +9,8 @@
 - **Our own clock** says since when an enactment is in its phase, if we have seen it come to it; the node's, if not.
 - An enactment that is to go is **waited for** while its node says that it is amid a change: what is still at work
   keeps its slot, also from a policy of the same name. Not for ever, and not where the node itself is gone.
-- A node runs a handler while a handler pod is on it, and, if it has enactments, for a while longer: a handler
-  that is replaced by a newer one takes nothing away.
+- A node runs a handler while a handler pod is on it, and, if it has enactments of that very policy, for a while
+  longer: a handler that is replaced by a newer one takes nothing away.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from nmstate_k8s.domain.enactment.rollout import Shared
 from nmstate_k8s.domain.policy.facts import (
     EnactmentFacts,
     NodeFacts,
+    PolicyFacts,
     enactment_facts,
     node_facts,
     pod_node,
@@ -37,7 +38,7 @@ from nmstate_k8s.domain.policy.maxunavailable import scaled
 from nmstate_k8s.domain.policy.selection import matches
 
 HANDLER_GRACE = 60.0
-"""Seconds for which a node with enactments may be without a handler pod and still be one of the policy's."""
+"""Seconds for which a node with an enactment may be without a handler pod and still be one of the policy's."""
 
 CONFIRM_WITHIN = 10.0
 """Seconds in which the watch tells of our writes, or else we ask."""
@@ -182,14 +183,14 @@ class World:
         """All enactments that bear the policy's name."""
         return list(self._enactments.get(policy, {}).values())
 
-    def matching(self, policy: str, selector: Mapping[str, str]) -> Matching:
-        """The nodes that match the selector and run a handler."""
-        with_enactment = {each.node for each in self._enactments.get(policy, {}).values()}
+    def matching(self, policy: PolicyFacts) -> Matching:
+        """The nodes that a policy selects and that run a handler."""
+        with_enactment = {each.node for each in self.enactments(policy.name) if each.policy_uid in ("", policy.uid)}
         now = self._clock.monotonic()
         nodes: dict[str, NodeFacts] = {}
         recheck: float | None = None
         for name, node in self._nodes.items():
-            if not matches(node.labels, selector):
+            if not matches(node.labels, policy.node_selector):
                 continue
             if name in self._pods:
                 nodes[name] = node

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from nmstate_k8s.api.meta import POLICY_UID_ANNOTATION
 from nmstate_k8s.controllers.world import CONFIRM_WITHIN, HANDLER_GRACE, World
 from nmstate_k8s.core.informer import Event
 from nmstate_k8s.core.objects import Object
+from nmstate_k8s.domain.policy.facts import PolicyFacts, policy_facts
 from nmstate_k8s.testing.clock import LoopClock
 
 
@@ -36,7 +38,13 @@ def pod(where: str, name: str = "handler") -> Object:
     return Object.from_dict({"metadata": {"name": f"{name}-{where}", "namespace": "n"}, "spec": {"nodeName": where}})
 
 
-def enactment(where: str, version: int, admitted: int | None = None, uid: str = "u") -> Object:
+def policy(name: str, uid: str = "p-uid", **selector: str) -> PolicyFacts:
+    """A policy for the nodes with these labels."""
+    body = {"metadata": {"name": name, "uid": uid, "generation": 1}, "spec": {"nodeSelector": selector}}
+    return policy_facts(Object.from_dict(body))
+
+
+def enactment(where: str, version: int, admitted: int | None = None, uid: str = "u", policy_uid: str = "") -> Object:
     """An enactment of the policy p."""
     return Object.from_dict(
         {
@@ -45,6 +53,7 @@ def enactment(where: str, version: int, admitted: int | None = None, uid: str = 
                 "uid": uid,
                 "resourceVersion": str(version),
                 "labels": {"nmstate.io/policy": "p", "nmstate.io/node": where},
+                "annotations": {POLICY_UID_ANNOTATION: policy_uid} if policy_uid else {},
             },
             **({"spec": {"policyGeneration": admitted}} if admitted else {}),
         }
@@ -69,9 +78,9 @@ def world(hand: Hand) -> World:
 def test_a_node_matches_by_its_labels_and_a_handler(world: World) -> None:
     """Both."""
     world.on_node(Event(None, node("b", zone="x")))
-    assert set(world.matching("p", {"zone": "x"}).nodes) == {"a"}
-    assert set(world.matching("p", {"zone": "y"}).nodes) == set()
-    assert set(world.matching("p", {}).nodes) == {"a"}
+    assert set(world.matching(policy("p", zone="x")).nodes) == {"a"}
+    assert set(world.matching(policy("p", zone="y")).nodes) == set()
+    assert set(world.matching(policy("p")).nodes) == {"a"}
 
 
 def test_a_handler_that_is_replaced_takes_nothing_away(world: World, hand: Hand) -> None:
@@ -79,28 +88,36 @@ def test_a_handler_that_is_replaced_takes_nothing_away(world: World, hand: Hand)
     world.on_enactment(Event(None, enactment("a", 1)))
     world.on_pod(Event(pod("a"), None))
     hand.time += HANDLER_GRACE - 1
-    matching = world.matching("p", {})
+    matching = world.matching(policy("p"))
     assert set(matching.nodes) == {"a"}
     assert matching.recheck_after == pytest.approx(1)
-    assert set(world.matching("another", {}).nodes) == set()
+    assert set(world.matching(policy("another")).nodes) == set()
     hand.time += 1
-    assert set(world.matching("p", {}).nodes) == set()
+    assert set(world.matching(policy("p")).nodes) == set()
     world.on_pod(Event(None, pod("a", "newer")))
-    assert world.matching("p", {}).recheck_after is None
+    assert world.matching(policy("p")).recheck_after is None
+
+
+def test_what_is_left_of_an_earlier_policy_of_that_name_makes_no_node_this_ones(world: World) -> None:
+    """It goes in the next moment: a node that counted until then would let one more of the others begin."""
+    world.on_enactment(Event(None, enactment("a", 1, policy_uid="before")))
+    world.on_pod(Event(pod("a"), None))
+    assert set(world.matching(policy("p", "before")).nodes) == {"a"}
+    assert set(world.matching(policy("p", "after")).nodes) == set()
 
 
 def test_the_old_pod_of_a_node_may_go_after_the_new_one_came(world: World) -> None:
     """There is a handler all the time."""
     world.on_pod(Event(None, pod("a", "newer")))
     world.on_pod(Event(pod("a"), None))
-    assert set(world.matching("another", {}).nodes) == {"a"}
+    assert set(world.matching(policy("another")).nodes) == {"a"}
 
 
 def test_a_deleted_node_matches_nothing_at_once(world: World) -> None:
     """Though its handler's pod is still written down."""
     world.on_enactment(Event(None, enactment("a", 1)))
     world.on_node(Event(node("a"), None))
-    assert not world.matching("p", {}).nodes
+    assert not world.matching(policy("p")).nodes
 
 
 def test_what_we_wrote_counts_before_the_watch_tells_of_it(world: World) -> None:
