@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -170,6 +170,13 @@ class FakeHost:
             )
             link["alt-names"] = [{"name": name} for name, there in sorted(names.items()) if there]
         self.state = {**self.state, "interfaces": links}
+
+    async def take_out(self, remains: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        self._called("take_out")
+        for key, gone in remains.items():
+            parts = self.state.get(key, {})
+            left = {part: [each for each in entries if each not in gone] for part, entries in parts.items()}
+            self.state = {**self.state, key: left}
 
     async def restart_networkmanager(self) -> None:
         self._called("restart_networkmanager")

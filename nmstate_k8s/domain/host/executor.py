@@ -149,7 +149,7 @@ class Executor:
         record = await asyncio.to_thread(self._journal.read)
         if record is None:
             states = await asyncio.to_thread(self._journal.states_taken_back)
-            return requests.TakenBack(bytes(states.before)) if states else None
+            return requests.TakenBack(bytes(states.before), bytes(states.desired)) if states else None
         states = await asyncio.to_thread(self._journal.states)
         manager = await self._host.networkmanager()
         taken = await asyncio.to_thread(self._journal.taken)
@@ -237,6 +237,10 @@ class Executor:
             await self._host.set_hostname(**hostname)
         if names := parts.pop("alt-names", None):
             await self._host.set_alternative_names(names)
+        remains: dict[str, Any] = {key: parts.pop(key) for key in ("routes", "route-rules") if key in parts}
+        if remains:
+            await self._host.take_out(remains)
+            self._network_changed()
         if parts:
             await self._host.restore(msgspec.json.encode(parts))
 

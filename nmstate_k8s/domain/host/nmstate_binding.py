@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, TypeVar
 
 from nmstate_k8s.domain.desired.binding import Work, carry_out
 from nmstate_k8s.domain.desired.errors import DesiredStateError, HostError
+from nmstate_k8s.domain.host.kernel import take_out
 from nmstate_k8s.domain.host.memory import give_back
 from nmstate_k8s.domain.host.parachute.unit import NETWORKMANAGER
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
@@ -93,6 +94,9 @@ class LibnmstateHost:
 
     async def set_alternative_names(self, interfaces: Mapping[str, Mapping[str, bool]]) -> None:
         await self._call("set_alternative_names", lambda raw, log: raw.set_alternative_names(interfaces, log=log))
+
+    async def take_out(self, remains: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        await asyncio.to_thread(take_out, remains)
 
     async def restart_networkmanager(self) -> None:
         result = await self._call("restart_unit", lambda raw, log: raw.restart_unit(NETWORKMANAGER, log=log))

@@ -5,8 +5,8 @@ States are JSON bytes: most of them are only handed on, kept or compared. All of
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from nmstate_k8s.domain.desired.libnmstate import Libnmstate
 
@@ -69,6 +69,12 @@ class Host(Libnmstate, Protocol):
 
     async def set_alternative_names(self, interfaces: Mapping[str, Mapping[str, bool]]) -> None:
         """By interface: the names that it is to have (true) and not to have (false), in the kernel alone."""
+
+    async def take_out(self, remains: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """These `routes` through nothing and `route-rules`, as a state tells them, out of the kernel alone.
+
+        :raises HostError: if the kernel refuses.
+        """
 
     async def restart_networkmanager(self) -> None:
         """systemd starts NetworkManager anew; it answers when this returns.

@@ -33,7 +33,7 @@ def _looked(state: State, left: Leftover | TakenBack | None) -> Next:
     if left is None:
         return state, END
     if isinstance(left, TakenBack):
-        return replace(state, before=left.before), "aftermath"
+        return replace(state, before=left.before, desired=left.desired), "aftermath"
     known, manager = left.record, left.networkmanager
     state = replace(
         state,
@@ -50,8 +50,8 @@ def _looked(state: State, left: Leftover | TakenBack | None) -> Next:
 
 
 def _seen(state: State, now: bytes) -> Next:
-    """Open vSwitch's database and the kernel's names of links are not files that lie still before they start."""
-    left = mending(state.before, now)
+    """Open vSwitch's database and what the kernel has are not files that lie still before they start."""
+    left = mending(state.before, now, state.desired)
     return (replace(state, pending=Mend(left)), "amend") if left else (state, END)
 
 

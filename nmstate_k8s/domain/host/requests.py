@@ -91,6 +91,7 @@ class TakenBack:
     """What an earlier transaction began was put back by the unit on the host, and is not told yet."""
 
     before: bytes
+    desired: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,25 +15,45 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["GET_ADDRESS", "GET_LINK", "Link", "Told", "dump_request", "ends", "told"]
+__all__ = [
+    "DEL_ROUTE",
+    "DEL_RULE",
+    "ERROR",
+    "GET_ADDRESS",
+    "GET_LINK",
+    "GET_ROUTE",
+    "GET_RULE",
+    "NEW_ROUTE",
+    "NEW_RULE",
+    "ROUTE",
+    "Link",
+    "Told",
+    "attributes",
+    "dump_request",
+    "ends",
+    "messages",
+    "request",
+    "told",
+]
 
 _HEADER: Final = struct.Struct("=IHHII")  # length, type, flags, sequence, sender
 _LINK: Final = struct.Struct("=BxHiII")  # family, kind of hardware, index, flags, changed flags
 _ADDRESS: Final = struct.Struct("=BBBBI")  # family, prefix, flags, scope, index
-_ROUTE: Final = struct.Struct("=BBBBBBBBI")  # family, prefixes, tos, table, protocol, scope, type, flags
+ROUTE: Final = struct.Struct("=BBBBBBBBI")  # family, prefixes, tos, table, protocol, scope, type, flags
 _ATTRIBUTE: Final = struct.Struct("=HH")
 _INT: Final = struct.Struct("=i")
 
 _NEW_LINK, _DEL_LINK, GET_LINK = 16, 17, 18
 _NEW_ADDRESS, _DEL_ADDRESS, GET_ADDRESS = 20, 21, 22
-_NEW_ROUTE, _DEL_ROUTE = 24, 25
-_NEW_RULE, _DEL_RULE = 32, 33
+NEW_ROUTE, DEL_ROUTE, GET_ROUTE = 24, 25, 26
+NEW_RULE, DEL_RULE, GET_RULE = 32, 33, 34
 _NEW_CONF, _DEL_CONF = 80, 81
-_GONE: Final = frozenset({_DEL_LINK, _DEL_ADDRESS, _DEL_ROUTE, _DEL_RULE, _DEL_CONF})
+_DUMPED: Final = {GET_LINK: _LINK.size, GET_ADDRESS: _ADDRESS.size, GET_ROUTE: ROUTE.size, GET_RULE: ROUTE.size}
+_GONE: Final = frozenset({_DEL_LINK, _DEL_ADDRESS, DEL_ROUTE, DEL_RULE, _DEL_CONF})
 _NESTED: Final = 0x3FFF
 """Masks the flags of an attribute's type away."""
-_REQUEST, _DUMP = 0x1, 0x300
-_ERROR, _DONE = 2, 3
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+ERROR, _DONE = 2, 3
 
 # Attributes of a link (linux/if_link.h).
 _NAME, _PEER, _PORT, _LINK_INFO, _PEER_NAMESPACE = 3, 5, 12, 18, 37
@@ -78,9 +98,17 @@ class Told:
 
 
 def dump_request(kind: int) -> bytes:
-    """A request for everything that there is of a kind: GET_LINK or GET_ADDRESS."""
-    body = b"\0" * (_LINK.size if kind == GET_LINK else _ADDRESS.size)
-    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _DUMP, 1, 0) + body
+    """A request for everything that there is of a kind: GET_LINK, GET_ADDRESS, GET_ROUTE or GET_RULE."""
+    return _request(kind, b"\0" * _DUMPED[kind], _REQUEST | _DUMP)
+
+
+def request(kind: int, body: bytes) -> bytes:
+    """A request that is answered by an ERROR, whose number is 0 where all is well."""
+    return _request(kind, body, _REQUEST | _ACK)
+
+
+def _request(kind: int, body: bytes, flags: int) -> bytes:
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body
 
 
 def ends(datagram: bytes) -> bool:
@@ -88,7 +116,7 @@ def ends(datagram: bytes) -> bool:
 
     :raises ValueError: if it is none of rtnetlink's.
     """
-    return any(kind in (_DONE, _ERROR) for kind, _ in _messages(datagram))
+    return any(kind in (_DONE, ERROR) for kind, _ in messages(datagram))
 
 
 def told(datagram: bytes) -> Iterator[Told]:
@@ -96,7 +124,7 @@ def told(datagram: bytes) -> Iterator[Told]:
 
     :raises ValueError: if it is none of rtnetlink's.
     """
-    for kind, body in _messages(datagram):
+    for kind, body in messages(datagram):
         read = _READERS.get(kind)
         if read is None:
             continue
@@ -108,7 +136,11 @@ def told(datagram: bytes) -> Iterator[Told]:
             yield found
 
 
-def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+def messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    """The types and bodies of a datagram's messages.
+
+    :raises ValueError: if it is none of rtnetlink's.
+    """
     at = 0
     while at + _HEADER.size <= len(datagram):
         length, kind, *_ = _HEADER.unpack_from(datagram, at)
@@ -118,7 +150,11 @@ def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3
 
 
-def _attributes(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+def attributes(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """The attributes of a message, from a place in its body on.
+
+    :raises ValueError: if there are none.
+    """
     while at + _ATTRIBUTE.size <= len(body):
         length, kind = _ATTRIBUTE.unpack_from(body, at)
         if length < _ATTRIBUTE.size:
@@ -128,14 +164,14 @@ def _attributes(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _quiet(body: bytes, noise: frozenset[int]) -> tuple[tuple[int, bytes], ...]:
-    return tuple(each for each in _attributes(body, 0) if each[0] not in noise)
+    return tuple(each for each in attributes(body, 0) if each[0] not in noise)
 
 
 def _link(body: bytes, gone: bool) -> Told:
     family, _, index, flags, _ = _LINK.unpack_from(body)
     name, kind, peer, far = "", b"", 0, False
     says: list[object] = [flags]
-    for attribute, value in _attributes(body, _LINK.size):
+    for attribute, value in attributes(body, _LINK.size):
         if attribute in _LINK_NOISE:
             continue
         if attribute == _LINK_INFO:
@@ -155,7 +191,7 @@ def _link(body: bytes, gone: bool) -> Told:
 
 
 def _link_info(info: bytes) -> tuple[bytes, list[object]]:
-    parts = dict(_attributes(info, 0))
+    parts = dict(attributes(info, 0))
     kind = parts.get(_KIND, b"")
     says: list[object] = [kind, parts.get(_PORT_KIND)]
     if _DATA in parts:
@@ -174,10 +210,10 @@ def _address(body: bytes, gone: bool) -> Told:
 
 
 def _route(body: bytes, gone: bool) -> Told | None:
-    family, prefix, _, tos, table, protocol, scope, type_, flags = _ROUTE.unpack_from(body)
+    family, prefix, _, tos, table, protocol, scope, type_, flags = ROUTE.unpack_from(body)
     if flags & _CLONED or table == _LOCAL_TABLE or type_ in _UNSHOWN_TYPES or protocol in _UNSHOWN_PROTOCOLS:
         return None
-    parts = _quiet(body[_ROUTE.size :], _ROUTE_NOISE)
+    parts = _quiet(body[ROUTE.size :], _ROUTE_NOISE)
     by_kind = dict(parts)
     index = _INT.unpack(by_kind[_OUT])[0] if _OUT in by_kind else 0
     subject = ("route", family, prefix, tos, *(by_kind.get(kind) for kind in (_TABLE, _DESTINATION, _METRIC)))
@@ -190,7 +226,7 @@ def _rule(body: bytes, gone: bool) -> Told:
 
 def _conf(body: bytes, gone: bool) -> Told:
     """Settings of a family on a link, such as forwarding."""
-    parts = dict(_attributes(body, 4))
+    parts = dict(attributes(body, 4))
     index = max(_INT.unpack(parts[1])[0], 0) if 1 in parts else 0  # below 0: of all links, of those to come
     return Told(("conf", body[0], parts.get(1)), index, gone, hash(tuple(parts.items())))
 
@@ -204,10 +240,10 @@ _READERS: Final = {
     _DEL_LINK: _link,
     _NEW_ADDRESS: _address,
     _DEL_ADDRESS: _address,
-    _NEW_ROUTE: _route,
-    _DEL_ROUTE: _route,
-    _NEW_RULE: _rule,
-    _DEL_RULE: _rule,
+    NEW_ROUTE: _route,
+    DEL_ROUTE: _route,
+    NEW_RULE: _rule,
+    DEL_RULE: _rule,
     _NEW_CONF: _conf,
     _DEL_CONF: _conf,
 }

@@ -1,7 +1,7 @@
 """The way back: the rows of the table that make the node as it was.
 
     find ─┬─ back ──── files ─ reprobe ─ compare ─┬─ flush ─ shut ─ END
-          ├─ retry        │               │  ├─ mend (once)
+          ├─ retry        │               │  ├─ mend
           └─ restart ─────┘               │  └─ settle
                 │                      restart (once)
               revert
@@ -10,7 +10,8 @@
 - Where that checkpoint is gone, or does not bring the node back, NetworkManager is restarted with the journal in
   place: the unit on the host puts back all files before it starts (`parachute/restore.sh`).
 - Where there is no systemd, or the unit did not run, libnmstate applies what reverts the change.
-- What lies outside the checkpoint (scripts, names, Open vSwitch's global settings) is put back apart.
+- What lies outside the checkpoint (scripts, names, Open vSwitch's global settings) is put back apart; so are routes
+  through nothing and rules, of which a NetworkManager that died knows nothing any more.
 - The whole state is compared. What differs and is no matter of leases and timers is another reason to restart.
 - The journal is closed when the node has what it had, on the disk too (NetworkManager does not sync what its
   rollback writes and removes); else it stays, and the next transaction goes on from it.
@@ -99,7 +100,7 @@ def _not_back(state: State, error: Exception) -> Next:
 
 
 def _restarted(state: State, _: Any) -> Next:
-    return replace(state, restarted=True, comparisons=0), "files"
+    return replace(state, restarted=True, mended=False, comparisons=0), "files"
 
 
 def _not_restarted(state: State, error: Exception) -> Next:
@@ -141,7 +142,7 @@ def _compared(state: State, after: bytes) -> Next:
     state = replace(state, unlike=unlike, comparisons=state.comparisons + 1)
     if not unlike:
         return state, "flush"
-    if not state.mended and (left := mending(state.before, after)):
+    if not state.mended and (left := mending(state.before, after, state.desired)):
         return replace(state, pending=Mend(left)), "mend"
     if state.comparisons < COMPARISONS:
         return state, "settle"
@@ -159,7 +160,8 @@ def _lasting(state: State, unlike: tuple[str, ...]) -> bool:
 
 
 def _mended(state: State, _: Any) -> Next:
-    return replace(state, mended=True, pending=None), "compare"
+    """What was in the way of a probe may have been just that."""
+    return replace(state, mended=True, pending=None), ("reprobe" if state.stranded else "compare")
 
 
 def _not_mended(state: State, error: Exception) -> Next:

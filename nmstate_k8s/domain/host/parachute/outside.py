@@ -2,7 +2,8 @@
 
 Measured for the name of the machine and for scripts; by libnmstate's source also alternative names of interfaces,
 Open vSwitch's global settings and OVN's bridge mappings: it writes them beside NetworkManager, and has no way back.
-Scripts are files, and put back as such (`parachute.copies`).
+Scripts are files, and put back as such (`parachute.copies`). What a NetworkManager that died left in the kernel is told
+by `parachute.remains`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from typing import Any
 
 import msgspec
 
+from nmstate_k8s.domain.host.parachute.remains import remains
+
 __all__ = ["mending"]
 
 _TABLES = ("external_ids", "other_config")
 
 
-def mending(before: bytes, after: bytes) -> dict[str, Any]:
-    """What brings back what was there; empty where all of it is.
+def mending(before: bytes, after: bytes, desired: bytes) -> dict[str, Any]:
+    """What brings back what was there before a change to `desired`; empty where all of it is.
 
-    Sections of a desired state, but for `alt-names`: a desired state would have the interfaces' profiles written anew,
-    with libnmstate's own settings in them, so these are to be put right in the kernel.
+    Sections of a desired state, but for `alt-names`, `routes` and `route-rules`, which are to be put right in the
+    kernel: a desired state would have profiles written anew, with libnmstate's own settings in them.
     """
     old, new = msgspec.json.decode(before), msgspec.json.decode(after)
     open_vswitch = "ovs-db" in old and "ovs-db" in new  # else it does not run, or did not
@@ -30,6 +33,7 @@ def mending(before: bytes, after: bytes) -> dict[str, Any]:
         "ovs-db": _database(old["ovs-db"], new["ovs-db"]) if open_vswitch else {},
         "ovn": _mappings(old.get("ovn") or {}, new.get("ovn") or {}) if open_vswitch else {},
         "alt-names": _names(old, new),
+        **remains(old, new, msgspec.json.decode(desired or b"{}")),
     }
     return {key: part for key, part in parts.items() if part}
 

@@ -16,8 +16,8 @@ from nmstate_k8s.domain.host.parachute.facts import touched
 from nmstate_k8s.domain.host.parachute.outside import mending
 
 
-def mended(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    return mending(msgspec.json.encode(before), msgspec.json.encode(after))
+def mended(before: dict[str, Any], after: dict[str, Any], desired: dict[str, Any] | None = None) -> dict[str, Any]:
+    return mending(*(msgspec.json.encode(state) for state in (before, after, desired or {})))
 
 
 def test_names_mappings_and_global_settings_are_brought_back() -> None:
