@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo test setup build wheel lab images helm prometheus check unit integration e2e generate lock clean
+.PHONY: help demo test setup build wheel lab images gotools prometheus check unit integration e2e generate lock clean
 
 help: ## say what can be done here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,8 +33,9 @@ wheel:
 images: wheel
 	@hack/images
 
-helm:
-	@hack/helm version --short >/dev/null
+gotools:
+	@hack/gotool helm version --short >/dev/null
+	@hack/gotool operator-verify --help >/dev/null
 
 prometheus:
 	@hack/prometheus >/dev/null
@@ -47,7 +48,7 @@ unit: setup wheel ## unit tests: no cluster, time is virtual
 	@# What one lane has compared is unused in the other: that is no failure here.
 	@$(PYTHON) hack/lanes tests --ignore=tests/integration --snapshot-warn-unused
 
-integration: setup build helm prometheus ## against the real kube-apiserver and etcd
+integration: setup build gotools prometheus ## against the real kube-apiserver and etcd
 	@$(PYTHON) hack/lanes tests/integration
 
 e2e: LAB_OPTIONS := --ovs

@@ -1,4 +1,4 @@
-"""The packages as their own programs read them: kubectl's kustomize, Helm; all say what install.yaml says."""
+"""The packages as their own programs read them: kubectl's kustomize, Helm, OLM; all say what install.yaml says."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     def run(*words: str | Path, **more: Any) -> str:
         environment = {**os.environ, **folders, **more.pop("env", {})}
-        return output(ROOT / "hack/helm", *words, env=environment, **more)
+        return output(ROOT / "hack/gotool", "helm", *words, env=environment, **more)
 
     run("version", "--short")  # builds it where it is missing
     return run
@@ -176,6 +176,39 @@ def test_helm_installs_upgrades_and_removes(helm: Any, control_plane: ControlPla
     assert kubectl("get", "deployments", *where)["items"] == []
     assert kubectl("get", "clusterroles", "-l", "app=kubernetes-nmstate-operator")["items"] == []
     assert kubectl("get", "crd", "nmstates.nmstate.io")["spec"]["group"] == "nmstate.io"
+
+
+def verified(bundle: Path) -> list[str]:
+    """What OLM's own program complains of in a bundle; it ends as if all were well."""
+    done = subprocess.run(
+        [ROOT / "hack/gotool", "operator-verify", "manifests", bundle, "--object_validate"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    return re.findall(r"level=(?:error|fatal|warning) msg=\"(.*)\"", done.stderr)
+
+
+def test_olm_takes_the_bundle() -> None:
+    """Its own program finds nothing to complain of."""
+    assert verified(ROOT / "manifests/olm") == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("installModes:", "installMoods:", "install modes not found"),
+        ("kind: ClusterServiceVersion", "kind: ClusterService", "unable to find a csv"),
+        ("kind: NMState\n", "kind: NMStates\n", "not found"),
+    ],
+)
+def test_olm_would_say_what_is_wrong_with_it(right: str, wrong: str, told: str, tmp_path: Path) -> None:
+    """The program that found nothing finds this."""
+    shutil.copytree(ROOT / "manifests/olm", tmp_path / "olm")
+    file = tmp_path / "olm/manifests/nmstate.clusterserviceversion.yaml"
+    text = file.read_text()
+    assert right in text
+    file.write_text(text.replace(right, wrong))
+    assert any(told in complaint for complaint in verified(tmp_path / "olm"))
 
 
 def test_install_yaml_can_be_applied_in_its_order(control_plane: ControlPlane) -> None:
