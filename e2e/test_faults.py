@@ -20,6 +20,7 @@ CRASHES = (
     "cut-at-once/bond/after",
     "kill/bond/before-commit",
     "kill-both/mute-and-more/before-probe",
+    "nm-and-handler-kill/hole/before-probe",
     "disk-full/bond/from-the-start",
 )
 CONTROLS = ("without-parachute/mute-bridge/before-probe", "without-sync/bond/after")

@@ -94,8 +94,11 @@ _OVS = [
 ]
 _OVS_DB = {"external_ids": {"faults": "here"}}
 
-_HOLE = {"config": [{"destination": "10.96.0.1/32", "route-type": "blackhole"}]}
-"""The API server's address, dropped: a route of no interface, which stays in the kernel when profiles go."""
+_HOLE = {
+    "routes": {"config": [{"destination": "10.96.0.1/32", "route-type": "blackhole"}]},
+    "route-rules": {"config": [{"ip-to": "10.96.0.1/32", "action": "blackhole", "priority": 1100}]},
+}
+"""The API server's address, dropped, twice: a route of no interface, and a rule; both stay when profiles go."""
 
 _ALL = (
     Policy("dummy", {"interfaces": [_DUMMY]}),
@@ -107,7 +110,7 @@ _ALL = (
     Policy("ovs", {"interfaces": _OVS, "ovs-db": _OVS_DB}, needs=frozenset({"ovs"})),
     Policy("mute", {"interfaces": [_MUTE_ETH0]}, cuts_off=True),
     Policy("wrong-address", {"interfaces": [{**_MUTE_ETH0, "ipv4": _static("203.0.113.9")}]}, cuts_off=True),
-    Policy("hole", {"interfaces": [_DUMMY], "routes": _HOLE}, cuts_off=True),
+    Policy("hole", {"interfaces": [_DUMMY], **_HOLE}, cuts_off=True),
     Policy("mute-bond", {"interfaces": [_bond("eth0", ipv4=_OFF, ipv6=_OFF)]}, cuts_off=True),
     Policy("mute-bridge", {"interfaces": [_bridge("eth0", ipv4=_OFF, ipv6=_OFF)]}, cuts_off=True),
     Policy(
