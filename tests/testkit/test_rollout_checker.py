@@ -208,6 +208,18 @@ def test_nobody_at_work_is_aborted() -> None:
     assert story.broken == ["aborted only with cause", "aborted only with cause"]
 
 
+@pytest.mark.parametrize(("later", "broken"), [(0, []), (10, ["aborted only with cause"])])
+def test_a_node_that_failed_and_is_gone_is_a_cause_for_a_while(later: int, broken: list[str]) -> None:
+    """The controller may not have heard of its end."""
+    story = Story("a", "b", maxUnavailable=1)
+    story.enactment("b", "Pending", reported=1)
+    story.enactment("a", "Failing", admitted=1)
+    story.enactment("a", "Failing", admitted=1, what="DELETED")
+    story.at += later
+    story.enactment("b", "Aborted", reported=1)
+    assert story.broken == broken
+
+
 def test_who_waits_says_why() -> None:
     """People read it."""
     story = Story("a")

@@ -21,7 +21,8 @@ And at every other version:
 - **a wait has a reason**: reason and message.
 
 A controller knows of the world what it was told: a node counts as Ready, selected or counted if it was so at any
-moment of the last `lag` seconds. What the controllers wrote themselves is judged to the version.
+moment of the last `lag` seconds, and a failed enactment that went with its node counts as long. What the controllers
+wrote themselves is judged to the version.
 
 It shares no code with what it checks. Feed it in the order of the versions, whichever kind they are of.
 """
@@ -94,6 +95,8 @@ class Checker:
         self.available_since: dict[str, float] = {}
         """By the enactment's uid, if it is Available in the generation that it reports."""
         self._ceased: list[_Ceased] = []
+        self._failed: deque[tuple[float, tuple[str, int]]] = deque()
+        """Until when failed enactments were there that went (with their nodes): the policy's uid and generation."""
         self._version = 0
 
     # --- What happens -----------------------------------------------------------------------------------------
@@ -146,6 +149,8 @@ class Checker:
         self._date(before, None if gone else new, at)
         if gone:
             of_policy.pop(new.name, None)
+            if new.phase == "Failing":
+                self._failed.append((at, (self._uid(new), new.reported or 0)))
             if judge:
                 self._end_is_waited_for(new, at)
             return
@@ -293,12 +298,15 @@ class Checker:
         if spec is None:
             return
         own = [each for each in self.enactments[new.policy].values() if each.policy_uid in ("", uid)]
-        failed = [each for each in own if each.ended(generation) == "Failing"]
+        failed = sum(each.ended(generation) == "Failing" for each in own)
+        while self._failed and self._failed[0][0] < at - self.lag:
+            self._failed.popleft()
+        failed += sum(of == (uid, generation) for _, of in self._failed)
         least = allowed(spec, min(len(own), self._matching(new.policy, spec, at)[0]))
         if failed and (spec.get("rollout") or {}).get("steps"):
             return
-        if len(failed) < least and (uid, generation) not in self._told_to_abort:
-            self._broken("aborted only with cause", f"{new.name}: {len(failed)} failed, {least} may be unavailable")
+        if failed < least and (uid, generation) not in self._told_to_abort:
+            self._broken("aborted only with cause", f"{new.name}: {failed} failed, {least} may be unavailable")
 
     # --- Small things -----------------------------------------------------------------------------------------
 
