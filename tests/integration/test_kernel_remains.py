@@ -29,6 +29,8 @@ _IN_A_NAMESPACE = """
                  "from 192.0.2.0/24 lookup 7 priority 1201 fwmark 5", "to 10.97.0.0/16 lookup 7 priority 1300"):
         ip(f"rule add {rule}")
     ip("-6 rule add to 2001:db8::1/128 prohibit priority 1400")
+    for family in "46":
+        ip(f"-{family} rule add lookup 9 priority 1500")
     gone = {
         "routes": [
             {"destination": "10.96.0.1/32", "route-type": "blackhole", "table-id": 254},
@@ -40,6 +42,7 @@ _IN_A_NAMESPACE = """
             {"family": "ipv4", "ip-to": "10.96.0.1/32", "action": "blackhole", "priority": 1100},
             {"family": "ipv4", "ip-from": "192.0.2.0/24", "route-table": 7, "priority": 1201, "fwmark": "0x5"},
             {"family": "ipv6", "ip-to": "2001:db8::1/128", "action": "prohibit", "priority": 1400},
+            {"family": "ipv4", "route-table": 9, "priority": 1500},
         ],
     }
     take_out(gone)
@@ -63,5 +66,9 @@ def test_what_is_named_goes_and_nothing_else() -> None:
         "blackhole 2001:db8:1::/48",
     ]
     assert "metric 9" in routes[0]
-    assert rules == ["1200: from 192.0.2.0/24 lookup 7", "1300: from all to 10.97.0.0/16 lookup 7"]
+    assert rules == [
+        "1200: from 192.0.2.0/24 lookup 7",
+        "1300: from all to 10.97.0.0/16 lookup 7",
+        "1500: from all lookup 9",
+    ]
     assert same

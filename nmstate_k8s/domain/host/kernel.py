@@ -15,6 +15,7 @@ from ipaddress import ip_network
 from typing import Any, Final
 
 from nmstate_k8s.domain.desired.errors import HostError
+from nmstate_k8s.domain.host.netlink import answers
 from nmstate_k8s.domain.host.parachute.remains import Network, route_key, rule_key
 from nmstate_k8s.domain.host.rtnetlink import (
     DEL_ROUTE,
@@ -27,15 +28,12 @@ from nmstate_k8s.domain.host.rtnetlink import (
     ROUTE,
     attributes,
     dump_request,
-    ends,
     messages,
     request,
 )
 
 __all__ = ["take_out"]
 
-ANSWER_SECONDS: Final = 5.0
-DATAGRAM_BYTES: Final = 1 << 16
 _NOTHING: Final = {6: "blackhole", 7: "unreachable", 8: "prohibit"}
 """The same numbers for types of routes (linux/rtnetlink.h) and for what rules do (linux/fib_rules.h)."""
 _RULE: Final = struct.Struct("=BBBBBBBBI")  # family, length to, length from, tos, table, two reserved, action, flags
@@ -65,23 +63,16 @@ def take_out(remains: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
 def _delete(ask: int, news: int, away: int, read: Reader, wanted: Set[tuple[object, ...]]) -> None:
     if not wanted:
         return
-    found = [body for kind, body in _answers(dump_request(ask)) if kind == news and read(body) in wanted]
+    found = [body for kind, body in _answered(dump_request(ask)) if kind == news and read(body) in wanted]
     for body in found:
-        for kind, answer in _answers(request(away, body)):
+        for kind, answer in _answered(request(away, body)):
             code = -struct.unpack_from("=i", answer)[0] if kind == ERROR else 0
             if code not in _GONE:
                 raise OSError(code, os.strerror(code))
 
 
-def _answers(asked: bytes) -> Iterator[tuple[int, bytes]]:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
-        netlink.settimeout(ANSWER_SECONDS)
-        netlink.send(asked)
-        while True:
-            datagram = netlink.recv(DATAGRAM_BYTES)
-            yield from messages(datagram)
-            if ends(datagram):
-                return
+def _answered(asked: bytes) -> Iterator[tuple[int, bytes]]:
+    return (message for datagram in answers(asked) for message in messages(datagram))
 
 
 def _route(body: bytes) -> tuple[object, ...] | None:
@@ -101,7 +92,8 @@ def _rule(body: bytes) -> tuple[object, ...] | None:
     to = _network(family, parts[_RULE_TO], to_length) if _RULE_TO in parts else None
     source = _network(family, parts[_RULE_FROM], from_length) if _RULE_FROM in parts else None
     does = _NOTHING.get(action) or _number(parts, _RULE_TABLE) or table
-    return _number(parts, _PRIORITY), source, to, _number(parts, _MARK), does
+    version = 6 if family == socket.AF_INET6 else 4
+    return version, _number(parts, _PRIORITY), source, to, _number(parts, _MARK), does
 
 
 def _network(family: int, address: bytes | None, length: int) -> Network:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 
 from nmstate_k8s.domain.host.churn import Churn
 from nmstate_k8s.domain.host.rtnetlink import GET_ADDRESS, GET_LINK, dump_request, ends, told
 
-__all__ = ["NetlinkWatch"]
+__all__ = ["NetlinkWatch", "answers"]
 
 _log = structlog.get_logger(__name__)
 
@@ -123,14 +123,19 @@ def _opened() -> socket.socket:
 
 def _present() -> list[bytes]:
     """All links and addresses, as datagrams."""
-    found: list[bytes] = []
-    for kind in (GET_LINK, GET_ADDRESS):
-        with _opened() as netlink:
-            netlink.settimeout(ANSWER_SECONDS)
-            netlink.send(dump_request(kind))
-            while True:
-                datagram = netlink.recv(DATAGRAM_BYTES)
-                found.append(datagram)
-                if ends(datagram):
-                    break
-    return found
+    return [datagram for kind in (GET_LINK, GET_ADDRESS) for datagram in answers(dump_request(kind))]
+
+
+def answers(request: bytes) -> Iterator[bytes]:
+    """What the kernel answers, datagram by datagram, to the last.
+
+    :raises OSError: if it does not, within seconds.
+    """
+    with _opened() as netlink:
+        netlink.settimeout(ANSWER_SECONDS)
+        netlink.send(request)
+        while True:
+            datagram = netlink.recv(DATAGRAM_BYTES)
+            yield datagram
+            if ends(datagram):
+                return

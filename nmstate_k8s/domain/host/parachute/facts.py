@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Links", "configured_hostname", "facts", "touched"]
+__all__ = ["MAIN_TABLE", "Links", "configured_hostname", "facts", "touched"]
 
 Links = Iterable[tuple[int, str]]
 """Index and name, as `socket.if_nameindex` has them."""

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
+from nmstate_k8s.domain.host.parachute.facts import MAIN_TABLE
+
 __all__ = ["Network", "remains", "route_key", "rule_key"]
 
 Network = IPv4Network | IPv6Network
 Entry = Mapping[str, Any]
 
-MAIN_TABLE: Final = 254
 _ASKED_OF_RULES: Final = ("priority", "ip-from", "ip-to", "route-table", "fwmark", "iif", "action")
 
 
@@ -31,7 +32,7 @@ def remains(before: Mapping[str, Any], after: Mapping[str, Any], desired: Mappin
         for each in _routes(after, "running")
         if route_key(each)[:2] in asked_routes and route_key(each) not in had_routes
     ]
-    asked_rules = [_asked(each) for each in _rules(desired)]
+    asked_rules = [said for each in _rules(desired) if (said := _asked(each))]
     had_rules = {rule_key(each) for each in _rules(before)}
     rules = [
         each
@@ -47,10 +48,12 @@ def route_key(route: Entry) -> tuple[Network | None, str, int, int]:
     return _network(route, "destination"), route["route-type"], table, max(metric, 0)
 
 
-def rule_key(rule: Entry) -> tuple[int, Network | None, Network | None, int, str | int]:
-    """What makes a rule that one: priority, from, to, mark, and what it does or which table it leads to."""
+def rule_key(rule: Entry) -> tuple[int, int, Network | None, Network | None, int, str | int]:
+    """What makes a rule that one: version of IP, priority, from, to, mark, what it does or which table it leads to."""
     does = rule.get("action") or rule.get("route-table") or MAIN_TABLE
-    return rule.get("priority") or 0, _network(rule, "ip-from"), _network(rule, "ip-to"), _mark(rule), does
+    source, to = _network(rule, "ip-from"), _network(rule, "ip-to")
+    version = 6 if rule.get("family") == "ipv6" or 6 in {each.version for each in (source, to) if each} else 4
+    return version, rule.get("priority") or 0, source, to, _mark(rule), does
 
 
 def _asked(rule: Entry) -> dict[str, Any]:

@@ -57,3 +57,14 @@ def test_what_is_no_network_is_nothing_that_libnmstate_made() -> None:
     """The way back goes on."""
     desired = asked({"destination": "everywhere", "route-type": "blackhole"}, rules=({"ip-to": "x", "fwmark": "y"},))
     assert remains(state(), state(HOLE), desired) == {}
+
+
+def test_a_rule_of_the_other_family_is_another_one() -> None:
+    """Neither names a network."""
+    six, four = ({"family": family, "route-table": 7, "priority": 1200} for family in ("ipv6", "ipv4"))
+    assert remains(state(rules=(six,)), state(rules=(six, four)), asked(rules=(four,))) == {"route-rules": [four]}
+
+
+def test_a_rule_of_which_nothing_is_said_that_could_be_known_again_names_none() -> None:
+    """It would name all."""
+    assert remains(state(), state(rules=(RULE_OF_PODS,)), asked(rules=({"suppress-prefix-length": 0},))) == {}
