@@ -21,6 +21,7 @@ REASONS: Mapping[str, str] = {
     "InterfaceNotFound": "The node has no interface of that name.",
     "JournalIncomplete": "The journal lacks the copies of files, so none was put back.",
     "JournalUnreadable": "The handler ended during the apply, and its journal cannot be read any more.",
+    "KernelRefused": "After the way back, routes or rules of the change are in the kernel still, and it keeps them.",
     "MaskedSecret": "A password is the mask that stands for a secret in a report.",
     "NetworkManagerNotStarted": "NetworkManager did not start again.",
     "NetworkManagerRestarted": "NetworkManager was started in the middle of the change.",
