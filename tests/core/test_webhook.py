@@ -1,7 +1,6 @@
 """The webhook server: whatever comes is answered, in time, and calls outlive a change of certificates."""
 
 import asyncio
-import contextlib
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -254,13 +253,26 @@ async def test_the_longest_idle_connection_makes_room(ring: Keyring) -> None:
 
 
 async def test_no_more_run_at_once_than_may(ring: Keyring) -> None:
-    """Some wait, the rest is told so at once."""
-    async with serving(*HOOKS, ring=ring, max_running=2, max_waiting=3, call_seconds=1.5) as place:
-        async with contextlib.AsyncExitStack() as connected:
-            callers = [await connected.enter_async_context(place.caller()) for _ in range(8)]
-            answers = await asyncio.gather(*(caller.post(named("slow"), "/strict") for caller in callers))
-        found = sorted(answer.status for answer in answers)
-        assert found == [200, 200, 429, 429, 429, 503, 503, 503]
+    """Some wait, until there is no time left for them; the rest is told so at once."""
+    inside, go_on = 0, asyncio.Event()
+
+    async def hold(_: AdmissionRequest) -> Decision:
+        nonlocal inside
+        inside += 1
+        await go_on.wait()
+        return allow()
+
+    limits = {"max_running": 2, "max_waiting": 1, "call_seconds": 60}
+    async with serving(Webhook("/hold", hold, "deny"), ring=ring, **limits) as place:
+        held = [asyncio.ensure_future(place.post(named("a"), "/hold?timeout=30s")) for _ in range(2)]
+        await until(lambda: inside == 2)
+        assert (await place.post(named("a"), "/hold?timeout=1s")).status == 503
+        held.append(asyncio.ensure_future(place.post(named("a"), "/hold?timeout=30s")))
+        await until(lambda: place.server._waiting == 1)
+        assert (await place.post(named("a"), "/hold?timeout=30s")).status == 429
+        go_on.set()
+        assert [answer.status for answer in await asyncio.gather(*held)] == [200, 200, 200]
+        assert inside == 3
 
 
 SERVER = """
