@@ -96,7 +96,7 @@ _OVS_DB = {"external_ids": {"faults": "here"}}
 
 _HOLE = {
     "routes": {"config": [{"destination": "10.96.0.1/32", "route-type": "blackhole"}]},
-    "route-rules": {"config": [{"ip-to": "10.96.0.1/32", "action": "blackhole", "priority": 1100}]},
+    "route-rules": {"config": [{"ip-to": "10.96.0.1/32", "action": "blackhole", "priority": "1100"}]},
 }
 """The API server's address, dropped, twice: a route of no interface, and a rule; both stay when profiles go."""
 

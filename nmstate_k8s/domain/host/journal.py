@@ -37,6 +37,7 @@ from nmstate_k8s.domain.host.aside import remove, set_aside
 from nmstate_k8s.domain.host.parachute.copies import KEPT, VOLATILE, copy_tree, sync_all, sync_folders, watched
 from nmstate_k8s.domain.host.parachute.facts import Links, configured_hostname, facts
 from nmstate_k8s.domain.host.parachute.openvswitch import openvswitch
+from nmstate_k8s.domain.host.parachute.remains import foreseen
 from nmstate_k8s.domain.host.protocol import Checkpoint, NetworkManager
 
 __all__ = ["UNREADABLE", "Interrupted", "Journal", "JournalTaken", "Record", "States"]
@@ -210,7 +211,8 @@ class Journal:
 
     def _facts(self, record: Record, before: bytes, meant: Any) -> bytes:
         links, seen = self._links(), watched(self.root)
-        return facts(before, meant, boot_id=record.boot_id, lock=self._lock, links=links, watched=seen)
+        gone = "".join(f"leave {line}\n" for line in foreseen(before, meant))
+        return facts(before, meant, boot_id=record.boot_id, lock=self._lock, links=links, watched=seen) + gone.encode()
 
     def note(self, record: Record) -> None:
         """The record in place of the one that is there. Matters within this boot only, so it is not synced."""

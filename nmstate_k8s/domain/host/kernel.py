@@ -39,7 +39,7 @@ _NOTHING: Final = {6: "blackhole", 7: "unreachable", 8: "prohibit"}
 _RULE: Final = struct.Struct("=BBBBBBBBI")  # family, length to, length from, tos, table, two reserved, action, flags
 _INT: Final = struct.Struct("=I")
 _TO, _METRIC, _TABLE = 1, 6, 15  # of routes
-_RULE_TO, _RULE_FROM, _PRIORITY, _MARK, _RULE_TABLE = 1, 2, 6, 10, 15
+_RULE_TO, _RULE_FROM, _RULE_LINK, _PRIORITY, _MARK, _RULE_TABLE = 1, 2, 3, 6, 10, 15
 _BYTES: Final = {socket.AF_INET: 4, socket.AF_INET6: 16}
 _GONE: Final = frozenset({0, errno.ESRCH, errno.ENOENT})
 
@@ -93,7 +93,8 @@ def _rule(body: bytes) -> tuple[object, ...] | None:
     source = _network(family, parts[_RULE_FROM], from_length) if _RULE_FROM in parts else None
     does = _NOTHING.get(action) or _number(parts, _RULE_TABLE) or table
     version = 6 if family == socket.AF_INET6 else 4
-    return version, _number(parts, _PRIORITY), source, to, _number(parts, _MARK), does
+    link = parts.get(_RULE_LINK, b"").rstrip(b"\0").decode(errors="replace")
+    return version, _number(parts, _PRIORITY), source, to, link, _number(parts, _MARK), does
 
 
 def _network(family: int, address: bytes | None, length: int) -> Network:

@@ -82,6 +82,31 @@ async def test_a_probe_that_still_fails_after_the_rollback_is_named(rig: Any, ta
 
 
 @pytest.mark.asyncio
+async def test_what_a_networkmanager_that_died_leaves_is_taken_out_and_probed_again(rig: Any, task: Any) -> None:
+    """A route that drops all is in the way of the probes, and neither rollback nor restart takes it away."""
+    hole = {"destination": "0.0.0.0/0", "route-type": "blackhole", "metric": "5"}
+    left = {**hole, "metric": 5, "table-id": 254}
+
+    before = copy.deepcopy(rig.host.state)
+    restore = rig.host.started
+
+    def start() -> None:
+        restore()
+        running = [*before["routes"]["running"], left]
+        rig.host.state = {**rig.host.state, "routes": {**before["routes"], "running": running}}
+
+    rig.host.started = start
+    rig.host.on("apply", rig.host.crash_networkmanager)
+    rig.probe("ping", lambda: left not in rig.host.state["routes"]["running"])
+    outcome = await rig.transactions().run(task(desired={"interfaces": [MTU], "routes": {"config": [hole]}}))
+    assert outcome.fault is not None
+    assert (outcome.stranded, outcome.unlike, outcome.stuck) == ((), (), False)
+    assert rig.host.state == before
+    assert rig.journal.read() is None
+    assert rig.host.calls.count("take_out") == 1
+
+
+@pytest.mark.asyncio
 async def test_a_missing_interface_changes_nothing(rig: Any, task: Any) -> None:
     """eth666: refused before anything is changed, and what there is instead is named."""
     outcome = await rig.transactions().run(task({"name": "eth666", "type": "ethernet", "state": "up"}))

@@ -10,6 +10,7 @@
     controller NAME OWNER         whose port it was,
     address NAME IP/LENGTH        its addresses but those of leases and advertisements, which come by themselves,
     route NAME TO VIA METRIC TABLE    and its static routes; VIA may be `-`
+    leave ARGUMENTS               of `ip`: what the change adds that belongs to no link (`remains.foreseen`)
 
 Links that only a changed profile names are found by the script itself.
 """

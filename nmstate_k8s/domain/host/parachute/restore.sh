@@ -105,6 +105,16 @@ links() {
     done < "$J/touched.all"
 }
 
+# leave: routes through nothing and rules of the change. They are of no link, and a NetworkManager that died knows
+# nothing of them any more; what drops the way to the API server would stay until the next boot.
+leave() {
+    command -v ip > /dev/null || return 0
+    sed -n 's/^leave //p' "$J/facts" | while read -r words; do
+        # shellcheck disable=SC2086 # words on purpose
+        ip $words 2>/dev/null || : # not there: the change had not come so far
+    done
+}
+
 # watched NAME: whether NetworkManager only watched it, so that no profile brings back what it had
 watched() { grep -qxF "watched $1" "$J/facts"; }
 
@@ -176,6 +186,7 @@ restore() {
             find . ! -type d -exec sh "$SELF" put {} + || missed=1
         fi
         links
+        leave
     fi
     cd /
     [ $missed = 0 ] || exit 1

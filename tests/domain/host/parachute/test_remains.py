@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nmstate_k8s.domain.host.parachute.remains import remains
+import msgspec
+import pytest
+
+from nmstate_k8s.domain.host.parachute.remains import foreseen, remains
 
 HOLE = {"destination": "10.96.0.1/32", "route-type": "blackhole", "table-id": 254}
 OTHER = {"destination": "10.244.9.0/26", "route-type": "blackhole", "table-id": 254}
@@ -68,3 +71,55 @@ def test_a_rule_of_the_other_family_is_another_one() -> None:
 def test_a_rule_of_which_nothing_is_said_that_could_be_known_again_names_none() -> None:
     """It would name all."""
     assert remains(state(), state(rules=(RULE_OF_PODS,)), asked(rules=({"suppress-prefix-length": 0},))) == {}
+
+
+def test_numbers_may_be_text() -> None:
+    """libnmstate takes them so; the way back must not stumble over them."""
+    routes = ({**HOLE, "metric": "5", "table-id": "254"},)
+    rules = ({**RULE, "priority": "1100", "fwmark": "0x5"}, {**RULE_OF_PODS, "priority": "1500", "route-table": "7"})
+    had = {**RULE, "fwmark": 5}
+    after = state(HOLE, rules=(had, RULE_OF_PODS))
+    assert remains(state(), after, asked(*routes, rules=rules)) == {
+        "routes": [HOLE],
+        "route-rules": [had, RULE_OF_PODS],
+    }
+    assert told(state(), asked(*routes, rules=rules)) == [
+        "-4 route delete blackhole 10.96.0.1/32 table 254 metric 5",
+        "-4 rule delete priority 1100 to 10.96.0.1/32 blackhole",
+        "-4 rule delete priority 1500 from 10.244.0.7/32 table 7",
+    ]
+
+
+def told(before: dict[str, Any], desired: dict[str, Any] | None) -> list[str]:
+    """What `ip` is to be told if the change is not kept."""
+    return foreseen(msgspec.json.encode(before), desired)
+
+
+def test_what_is_foreseen_is_what_the_change_adds() -> None:
+    """Of either family; a change without such things has the state before not even read."""
+    six = {"destination": "2001:db8::/48", "route-type": "unreachable", "table-id": 7}
+    coming = {"ip-to": "2001:db8::1", "iif": "eth1", "priority": 9, "action": "prohibit"}
+    assert told(state(ROUTE, OTHER), asked(ROUTE, HOLE, six, {**OTHER, "state": "absent"}, rules=(coming,))) == [
+        "-4 route delete blackhole 10.96.0.1/32 table 254",
+        "-6 route delete unreachable 2001:db8::/48 dev lo table 7",
+        "-6 rule delete priority 9 to 2001:db8::1/128 iif eth1 prohibit",
+    ]
+    assert foreseen(b"", {"interfaces": []}) == foreseen(b"", None) == []
+
+
+@pytest.mark.parametrize(
+    "desired",
+    [
+        asked({**ROUTE, "route-type": "blackhole", "next-hop-interface": None}),
+        asked(rules=({"ip-from": "10.244.0.7", "priority": 1500},)),
+        asked(rules=({"ip-from": "192.0.2.7", "route-table": 7},)),
+        asked(rules=({"route-table": 254, "priority": 32766},)),
+        asked(rules=({"priority": "many", "route-table": 7},)),
+        asked({**HOLE, "route-type": "black\nhole"}, {**HOLE, "destination": "10.0.0.0/8; reboot"}),
+        asked(rules=({**RULE, "action": "goto"}, {**RULE, "iif": "eth1 table 254"}, {**RULE, "iif": "eth1\nboot x"})),
+    ],
+    ids=["a route's place is taken", "a rule's too", "no priority", "the kernel's", "no number", "no route", "no rule"],
+)
+def test_what_could_be_taken_for_something_else_is_not_foreseen(desired: dict[str, Any]) -> None:
+    """The kernel takes what is not said for any; the handler looks for itself."""
+    assert told(state(ROUTE, rules=(RULE_OF_PODS,)), desired) == []

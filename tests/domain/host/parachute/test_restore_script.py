@@ -317,3 +317,17 @@ def test_a_journal_that_is_taken_away_under_it_makes_it_remove_nothing(machine: 
     assert machine.restore().returncode != 0
     assert machine.files() == kept
     assert (folder / "journal.closing/restoring").exists()
+
+
+@pytest.mark.parametrize(("boot", "told"), [("boot-1", 2), ("boot-2", 0)])
+def test_routes_and_rules_of_no_link_go_within_the_same_boot(machine: Any, boot: str, told: int) -> None:
+    """After a boot the kernel has none."""
+    hole = {"destination": "10.96.0.1/32", "route-type": "blackhole"}
+    rule = {"ip-to": "10.96.0.1/32", "action": "blackhole", "priority": 1100}
+    machine.begin({"routes": {"config": [hole]}, "route-rules": {"config": [rule]}})
+    machine.boot(boot)
+    assert machine.restore().returncode == 0
+    assert [line for line in machine.ip() if " delete " in line] == [
+        "-4 route delete blackhole 10.96.0.1/32 table 254",
+        "-4 rule delete priority 1100 to 10.96.0.1/32 blackhole",
+    ][:told]
