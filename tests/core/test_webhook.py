@@ -4,7 +4,6 @@ import asyncio
 import ssl
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,7 +16,8 @@ from nmstate_k8s.core.certificates import Keyring
 from nmstate_k8s.core.doorkeeper import Doorkeeper
 from nmstate_k8s.core.webhook import Webhook
 from nmstate_k8s.testing.clock import until
-from tests.core.webhookkit import HOST, Caller, Place, review, ring_of, serving, show
+from tests.core.hostilebodies import BODIES
+from tests.core.webhookkit import HOST, Caller, Place, peak_rss, review, ring_of, serving, show
 
 pytestmark = pytest.mark.asyncio
 
@@ -137,31 +137,7 @@ async def test_calls_are_counted(place: Place) -> None:
 # --- Questions that cannot
 
 
-def deep(levels: int) -> bytes:
-    """A review whose object is nested so deeply."""
-    return review().replace(b'"object":{', b'"object":{"x":' + b'{"x":' * levels + b"1" + b"}" * levels + b",")
-
-
-BODIES = [
-    pytest.param(b"", 400, "empty", id="nothing"),
-    pytest.param(b"not json at all", 400, "no AdmissionReview", id="no JSON"),
-    pytest.param(b'{"apiVersion":"v1","kind":"Pod"}', 400, "expected an AdmissionReview", id="another kind"),
-    pytest.param(b"[" * 1_000_000, 400, "", id="open brackets"),
-    pytest.param(b'{"a":' * 1_000_000, 400, "nested too deeply", id="nested"),
-    pytest.param(deep(1_000_000), 400, "nested too deeply", id="an object nested"),
-    pytest.param(review().replace(b"io/v1", b"io/v1beta1"), 400, "v1beta1", id="another version"),
-    pytest.param(review(uid=""), 400, "no uid", id="no uid"),
-    pytest.param(review().replace(b'"uid":"1",', b""), 400, "uid", id="no uid at all"),
-    pytest.param(b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}', 400, "no request", id="no request"),
-    pytest.param(review().replace(b'"CREATE"', b'"\xff\xfe\xfa"'), 400, "no AdmissionReview", id="no UTF-8"),
-    pytest.param(review().replace(b'"CREATE"', b"[1, 2]"), 400, "operation", id="a wrong type"),
-    pytest.param(b"[" + b"1," * 3_000_000 + b"1]", 400, "no AdmissionReview", id="a huge list"),
-    pytest.param(b"\x00" * (8 << 20), 413, "larger than", id="more than may be"),
-    pytest.param(b"\x00" * (100 << 20), 413, "larger than", id="100 MiB"),
-]
-
-
-@pytest.mark.parametrize(("body", "status", "says"), BODIES)
+@pytest.mark.parametrize(("body", "status", "says"), [pytest.param(*each[1:], id=each.what) for each in BODIES])
 async def test_a_hostile_body_is_answered(place: Place, body: bytes, status: int, says: str) -> None:
     """With a sentence, within a second or so of work; then all goes on."""
     answer = await asyncio.wait_for(place.post(body), 20)
@@ -279,6 +255,7 @@ SERVER = """
 import asyncio, sys
 from nmstate_k8s.core.webhook import Webhook
 from tests.core.test_webhook import judge
+from tests.core.hostilebodies import BODIES
 from tests.core.webhookkit import ring_of, serving
 
 async def main():
@@ -327,12 +304,6 @@ async def test_memory_is_bounded() -> None:
     finally:
         process.kill()
         await process.communicate()
-
-
-def peak_rss(pid: int) -> int:
-    """The most memory that the process had, in bytes."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
 
 
 # --- Certificates

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -100,6 +101,17 @@ class Caller:
             return True
 
 
+@asynccontextmanager
+async def calling(port: int, ring: Keyring | None = None) -> AsyncIterator[Caller]:
+    """A new connection to a server on this machine by whoever trusts that ring, or anybody."""
+    context = ssl._create_unverified_context() if ring is None else trusting(ring)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=HOST, limit=2**24)
+    try:
+        yield Caller(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
 @dataclass(frozen=True)
 class Place:
     """A running server."""
@@ -112,14 +124,8 @@ class Place:
     @asynccontextmanager
     async def caller(self, ring: Keyring | None = None) -> AsyncIterator[Caller]:
         """A new connection by whoever trusts that ring, or anybody."""
-        context = ssl._create_unverified_context() if ring is None else trusting(ring)
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self.server.port, ssl=context, server_hostname=HOST, limit=2**24
-        )
-        try:
-            yield Caller(reader, writer)
-        finally:
-            writer.transport.abort()
+        async with calling(self.server.port, ring) as caller:
+            yield caller
 
     async def post(self, body: bytes, path: str = "/check", **more: Any) -> Answer:
         """One call on a connection of its own."""
@@ -149,3 +155,9 @@ def review(uid: str = "1", **request: Any) -> bytes:
     """The API server's question, as bytes."""
     asked = {"uid": uid, "operation": "CREATE", "object": {"metadata": {"name": "a"}}, **request}
     return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked})
+
+
+def peak_rss(pid: int) -> int:
+    """The most memory that the process had, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
