@@ -113,7 +113,12 @@ def _asked(rule: Entry) -> dict[str, Any]:
     """What is said of a rule, each thing in one way of saying it."""
     said = {key: rule[key] for key in _ASKED_OF_RULES if rule.get(key) not in (None, "")}
     said |= {key: _network(rule, key) for key in ("ip-from", "ip-to") if key in said}
-    return said | {key: _number(rule, key) for key in _NUMBERS if key in said}
+    said |= {key: _number(rule, key) for key in _NUMBERS if key in said}
+    if "action" in said:
+        said.pop("route-table", None)  # such a rule leads to no table
+    elif said.get("route-table") == 0:
+        said["route-table"] = MAIN_TABLE
+    return said
 
 
 def _routes(state: Mapping[str, Any], which: str, *, of_any_type: bool = False) -> list[Entry]:

@@ -90,6 +90,18 @@ def test_numbers_may_be_text() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("more", "left"),
+    [({"route-table": 7}, RULE), ({"action": None, "route-table": 0}, {**RULE, "action": None, "route-table": 254})],
+    ids=["a table beside an action", "the main table as 0"],
+)
+def test_a_table_that_is_not_meant_or_not_named_is_no_difference(more: dict[str, Any], left: dict[str, Any]) -> None:
+    """The kernel tells of none for such an action, and of the main one by its number."""
+    desired = asked(rules=({**RULE, **more},))
+    assert remains(state(), state(rules=(left,)), desired) == {"route-rules": [left]}
+    assert told(state(rules=(left,)), desired) == []
+
+
 def told(before: dict[str, Any], desired: dict[str, Any] | None) -> list[str]:
     """What `ip` is to be told if the change is not kept."""
     return foreseen(msgspec.json.encode(before), desired)
