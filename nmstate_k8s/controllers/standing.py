@@ -15,9 +15,7 @@ from nmstate_k8s.domain.policy.facts import EnactmentFacts, PolicyFacts
 def own_enactments(policy: PolicyFacts, nodes: Mapping[str, object], world: World) -> dict[str, EnactmentFacts]:
     """The enactments of that very policy on these nodes, by node."""
     return {
-        each.node: each
-        for each in world.enactments(policy.name)
-        if each.node in nodes and each.policy_uid in ("", policy.uid)
+        each.node: each for each in world.enactments(policy.name) if each.node in nodes and each.made_for(policy.uid)
     }
 
 

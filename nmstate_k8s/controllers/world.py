@@ -185,7 +185,7 @@ class World:
 
     def matching(self, policy: PolicyFacts) -> Matching:
         """The nodes that a policy selects and that run a handler."""
-        with_enactment = {each.node for each in self.enactments(policy.name) if each.policy_uid in ("", policy.uid)}
+        with_enactment = {each.node for each in self.enactments(policy.name) if each.made_for(policy.uid)}
         now = self._clock.monotonic()
         nodes: dict[str, NodeFacts] = {}
         recheck: float | None = None

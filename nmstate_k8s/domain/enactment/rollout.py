@@ -158,7 +158,7 @@ def plan(
     for enactment in enactments:
         if enactment.deleting:
             leaving.add(enactment.node)
-        elif enactment.node in nodes and enactment.policy_uid in ("", policy_uid):
+        elif enactment.node in nodes and enactment.made_for(policy_uid):
             kept[enactment.node] = enactment
         else:
             obsolete.append(enactment)
@@ -211,7 +211,7 @@ def _ends(failed: Sequence[EnactmentFacts], limit: int, gate: Gate) -> str:
 
 def _failed(enactment: EnactmentFacts, generation: int, policy_uid: str) -> bool:
     """Whether it failed in this generation of this very policy."""
-    return enactment.policy_uid in ("", policy_uid) and enactment.phase_of(generation) is EnactmentPhase.FAILED
+    return enactment.made_for(policy_uid) and enactment.phase_of(generation) is EnactmentPhase.FAILED
 
 
 def _waits(enactment: EnactmentFacts | None, generation: int) -> bool:

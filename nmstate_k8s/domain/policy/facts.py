@@ -109,6 +109,10 @@ class EnactmentFacts:
         """Whether its node is amid a change: it says so before it begins, and does not begin without."""
         return self.working and self.reported == self.admitted and self.phase is EnactmentPhase.PROGRESSING
 
+    def made_for(self, policy_uid: str) -> bool:
+        """Whether it is of that very policy, not of one before it of the same name."""
+        return self.policy_uid in ("", policy_uid)
+
     def phase_of(self, generation: int) -> EnactmentPhase | None:
         """The phase, if it is that of this generation."""
         return self.phase if self.reported == generation else None

@@ -209,7 +209,7 @@ class Checker:
             self._broken("steps", f"{new.name} was admitted to {generation}, which somebody paused or aborted")
         if not (spec.get("rollout") or {}).get("steps"):
             return
-        own = [each for each in self.enactments[new.policy].values() if each.policy_uid in ("", uid)]
+        own = [each for each in self.enactments[new.policy].values() if each.made_for(uid)]
         sure = [each for each in own if each is new or self.lately.surely_matches(spec, each.node, at)]
         begun = sum(each.admitted == generation or each.ended(generation) in ("Available", "Failing") for each in sure)
         surely = sum(each.ended(generation) == "Available" for each in sure)
@@ -249,7 +249,7 @@ class Checker:
 
     @staticmethod
     def _counts(each: SeenEnactment, uid: str, generation: int) -> bool:
-        failed = each.policy_uid in ("", uid) and each.ended(generation) == "Failing" and not each.deleting
+        failed = each.made_for(uid) and each.ended(generation) == "Failing" and not each.deleting
         return each.at_work or failed
 
     def _one_order(self, old: SeenEnactment | None, new: SeenEnactment, at: float) -> None:
@@ -297,7 +297,7 @@ class Checker:
             self._broken("aborted only with cause", f"{new.name} was at work")
         if spec is None:
             return
-        own = [each for each in self.enactments[new.policy].values() if each.policy_uid in ("", uid)]
+        own = [each for each in self.enactments[new.policy].values() if each.made_for(uid)]
         failed = sum(each.ended(generation) == "Failing" for each in own)
         while self._failed and self._failed[0][0] < at - self.lag:
             self._failed.popleft()

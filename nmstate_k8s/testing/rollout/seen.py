@@ -132,6 +132,10 @@ class SeenEnactment:
             why=f"{reason}: {message}" if reason and message else "",
         )
 
+    def made_for(self, policy_uid: str) -> bool:
+        """Whether it is that very policy's."""
+        return self.policy_uid in ("", policy_uid)
+
     @property
     def at_work(self) -> bool:
         """The node may change its network: it was let to, and has not said that it is done."""
