@@ -21,6 +21,7 @@ CRASHES = (
     "kill/bond/before-commit",
     "kill-both/mute-and-more/before-probe",
     "nm-and-handler-kill/hole/before-probe",
+    "left-alone/pit/before-probe",
     "disk-full/bond/from-the-start",
 )
 CONTROLS = ("without-parachute/mute-bridge/before-probe", "without-sync/bond/after")

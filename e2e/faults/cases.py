@@ -32,7 +32,7 @@ class Case:
     after: tuple[float, float] | None = None
     """The strike comes so many seconds after the policy has ended on this node, at random."""
     by_itself: frozenset[str] = EITHER
-    """How the node may look after a boot, before any handler runs."""
+    """How the node may look by itself: after a boot, or left alone, before any handler runs."""
     without: str = ""
     """What is switched off: then the node must not come back whole. See `controls`."""
     slow: bool = False
@@ -76,6 +76,11 @@ def _networkmanager() -> Iterator[Case]:
         yield Case("nm-hang", policy, STRIKES["hang-networkmanager"], "before-probe")
         yield Case("nm-and-handler-kill", policy, STRIKES["kill-both"], "before-probe")
         yield Case("nm-kill", policy, STRIKES["kill-networkmanager"], "before-apply", during=(0.05, 3.0))
+
+
+def _left_alone() -> Iterator[Case]:
+    for policy in _policies("bond", "mute-bridge", "pit"):
+        yield Case("left-alone", policy, STRIKES["kill-both-for-long"], "before-probe", by_itself=OLD)
 
 
 def _cuts() -> Iterator[Case]:
@@ -124,7 +129,7 @@ def _controls() -> Iterator[Case]:
     yield Case("without-sync", POLICIES["bond"], cut, after=(0.0, 0.0), by_itself=NEW, without="sync")
 
 
-CASES: tuple[Case, ...] = (*_kills(), *_networkmanager(), *_cuts(), *_others(), *_controls())
+CASES: tuple[Case, ...] = (*_kills(), *_networkmanager(), *_left_alone(), *_cuts(), *_others(), *_controls())
 
 
 def named(name: str) -> Case:

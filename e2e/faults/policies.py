@@ -94,11 +94,12 @@ _OVS = [
 ]
 _OVS_DB = {"external_ids": {"faults": "here"}}
 
-_HOLE = {
-    "routes": {"config": [{"destination": "10.96.0.1/32", "route-type": "blackhole"}]},
-    "route-rules": {"config": [{"ip-to": "10.96.0.1/32", "action": "blackhole", "priority": "1100"}]},
-}
+_DROPPED = {"destination": "10.96.0.1/32", "route-type": "blackhole"}
+_DROPPING = {"ip-to": "10.96.0.1/32", "action": "blackhole"}
+_HOLE = {"routes": {"config": [_DROPPED]}, "route-rules": {"config": [_DROPPING]}}
 """The API server's address, dropped, twice: a route of no interface, and a rule; both stay when profiles go."""
+_PIT = {"routes": {"config": [_DROPPED]}, "route-rules": {"config": [{**_DROPPING, "priority": "1100"}]}}
+"""The same, but that the rule has a priority, so that no handler need look for it. A number may be text."""
 
 _ALL = (
     Policy("dummy", {"interfaces": [_DUMMY]}),
@@ -111,6 +112,7 @@ _ALL = (
     Policy("mute", {"interfaces": [_MUTE_ETH0]}, cuts_off=True),
     Policy("wrong-address", {"interfaces": [{**_MUTE_ETH0, "ipv4": _static("203.0.113.9")}]}, cuts_off=True),
     Policy("hole", {"interfaces": [_DUMMY], **_HOLE}, cuts_off=True),
+    Policy("pit", {"interfaces": [_DUMMY], **_PIT}, cuts_off=True),
     Policy("mute-bond", {"interfaces": [_bond("eth0", ipv4=_OFF, ipv6=_OFF)]}, cuts_off=True),
     Policy("mute-bridge", {"interfaces": [_bridge("eth0", ipv4=_OFF, ipv6=_OFF)]}, cuts_off=True),
     Policy(

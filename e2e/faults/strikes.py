@@ -80,6 +80,8 @@ class Strike:
     """Called when the transaction goes on (or the node is off)."""
     cuts: bool = False
     """The node has no power afterwards."""
+    alone: bool = False
+    """No handler runs afterwards, nor does anything that would start one."""
     tells: str = ""
     """What the enactment is to say of it, where it struck between the journal's writing and the commit."""
 
@@ -108,6 +110,12 @@ def _networkmanager_dies(scene: Scene) -> None:
 
 def _both_die(scene: Scene) -> None:
     scene.node.sh(f"kill -9 {HANDLER} {NETWORKMANAGER}")
+
+
+def _both_die_for_long(scene: Scene) -> None:
+    """The kubelet, which would start the handler again, ends before."""
+    scene.node.sh("systemctl stop kubelet")
+    _both_die(scene)
 
 
 def _goes_on_again(program: str) -> Callable[[Scene, Story], None]:
@@ -189,6 +197,7 @@ _ALL = (
     Strike("kill-handler", _shell(f"kill -9 {HANDLER}"), tells="interrupted"),
     Strike("kill-networkmanager", _networkmanager_dies, tells="NetworkManager"),
     Strike("kill-both", _both_die, tells="interrupted"),
+    Strike("kill-both-for-long", _both_die_for_long, alone=True, tells="interrupted"),
     Strike("stop-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), _goes_on_again(NETWORKMANAGER)),
     Strike("hang-networkmanager", _shell(f"kill -STOP {NETWORKMANAGER}"), tells="NetworkManager"),
     Strike("stop-handler-past-timeout", _taken_back_meanwhile, tells="checkpoint"),

@@ -1,8 +1,8 @@
 """One case carried out once, and judged.
 
-Judged is, in this order: after a power cut the node looks as it may before any handler runs; with the handler back
-the node is Ready by itself; the policy ends as it must (in force, or failed and the node as it was); no transaction
-is open; the enactment told what happened.
+Judged is, in this order: after a power cut, or left alone, the node looks as it may before any handler runs; with the
+handler back the node is Ready by itself; the policy ends as it must (in force, or failed and the node as it was); no
+transaction is open; the enactment told what happened.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Result:
     moment: float = 0.0
     """Seconds from the point (or the end) to the strike."""
     look: str = ""
-    """What the node looked like after a boot, before any handler ran."""
+    """What the node looked like by itself, before any handler ran."""
     seconds: float = 0.0
     """From the strike (or from when power came back) to the end of the policy on a node that is Ready."""
     told: str = ""
@@ -140,9 +140,11 @@ def _judge(scene: Scene, case: Case, story: Story, result: Result) -> None:
     if case.strike.cuts:
         scene.node.power("on")
         scene.points.clear()
+    if case.strike.cuts or case.strike.alone:
         patience = LOST_SECONDS if case.without else BY_ITSELF_SECONDS
         result.look = scene.becomes(set(case.by_itself), case.policy, timeout=patience)
-        result.notes.append(f"looked {result.look} {time.monotonic() - struck:.1f} s after power was back")
+        since_when = "power was back" if case.strike.cuts else "it was left alone"
+        result.notes.append(f"looked {result.look} {time.monotonic() - struck:.1f} s after {since_when}")
         scene.start_kubelet()
     eventually("the node is Ready", scene.ready, timeout=120, every=0.5)
     eventually("the handler is ready", scene.handler_ready, timeout=120, every=0.5)
