@@ -25,6 +25,12 @@ for family in -4 -6; do
 done
 systemctl start NetworkManager
 """
+_OF_NO_LINK = """
+for family in -4 -6; do
+    ip $family rule show | grep -v l3mdev | grep -vE '^(0|32766|32767):'
+    for kind in blackhole unreachable prohibit; do ip $family route show table all type $kind proto static; done
+done || true
+"""
 
 Json = dict[str, Any]
 LAB = str(ROOT / "hack/lab")
@@ -162,7 +168,7 @@ class Node:
         """Bring the node back to these profiles (file name to content): what a test may leave behind goes."""
         now = self.profiles()
         bridges = self.ovs_bridges()
-        if now == profiles and not self._leftover_links() and not bridges:
+        if now == profiles and not self._leftover_links() and not bridges and not self.sh(_OF_NO_LINK).strip():
             self.settle()
             return
         self.exec("systemctl", "stop", "NetworkManager")  # else it makes anew what is taken away
