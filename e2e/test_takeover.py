@@ -21,13 +21,14 @@ IDLE = ("python3", "-c", "import signal; signal.pause()")
 
 
 def network() -> Json:
-    """A bridge over one NIC with an address, and a VLAN on another."""
+    """A bridge over one NIC, a VLAN on another, and an address, on no wire: all nodes have the same one."""
     address = {"enabled": True, "dhcp": False, "address": [{"ip": "10.99.0.1", "prefix-length": 24}]}
     bridge = {"options": {"stp": {"enabled": False}}, "port": [{"name": "eth1"}]}
     return {
         "interfaces": [
-            {"name": "br1", "type": "linux-bridge", "state": "up", "ipv4": address, "bridge": bridge},
+            {"name": "br1", "type": "linux-bridge", "state": "up", "ipv4": {"enabled": False}, "bridge": bridge},
             {"name": "eth2.7", "type": "vlan", "state": "up", "vlan": {"base-iface": "eth2", "id": 7}},
+            {"name": "dummy1", "type": "dummy", "state": "up", "ipv4": address},
         ]
     }
 
