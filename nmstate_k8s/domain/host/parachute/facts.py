@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["MAIN_TABLE", "Links", "configured_hostname", "facts", "touched"]
+__all__ = ["MAIN_TABLE", "Links", "configured_hostname", "could_be_link", "facts", "touched"]
 
 Links = Iterable[tuple[int, str]]
 """Index and name, as `socket.if_nameindex` has them."""
@@ -96,7 +96,7 @@ def configured_hostname(before: bytes, desired: Any) -> str | None:
 
 def touched(desired: Any) -> set[str]:
     """The interfaces that a desired state names."""
-    return {name for name in _named(desired) if _could_be_link(name)}
+    return {name for name in _named(desired) if could_be_link(name)}
 
 
 def _lines(state: _State, desired: Any, boot_id: str, lock: Path, links: Links, watched: Set[str]) -> Iterator[str]:
@@ -146,5 +146,6 @@ def _named(value: Any, key: str = "") -> Iterator[str]:
         yield value
 
 
-def _could_be_link(name: str) -> bool:
+def could_be_link(name: str) -> bool:
+    """Whether the kernel takes it as the name of a link; then it is also one word of a line."""
     return 0 < len(name.encode()) <= _LONGEST and not any(char in "/\0" or char.isspace() for char in name)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from nmstate_k8s.domain.host.parachute.facts import MAIN_TABLE, touched
+from nmstate_k8s.domain.host.parachute.facts import MAIN_TABLE, could_be_link
 
 __all__ = ["Network", "foreseen", "remains", "route_key", "rule_key"]
 
@@ -87,10 +87,10 @@ def _route_gone(route: Entry) -> str:
 
 def _rule_gone(rule: Entry) -> str:
     version, priority, source, to, link, _, does = rule_key(rule)
+    if (isinstance(does, str) and does not in _KINDS) or (link and not could_be_link(link)):
+        return ""  # nothing that libnmstate would have made
     words = [f"-{version} rule delete priority {priority}"]
     words += [f"{word} {value}" for word, value in (("from", source), ("to", to), ("iif", link)) if value]
-    if (isinstance(does, str) and does not in _KINDS) or (link and link not in touched({"iif": link})):
-        return ""  # nothing that libnmstate would have made
     return " ".join([*words, f"table {does}" if isinstance(does, int) else does])
 
 
